@@ -1,0 +1,48 @@
+"""imbalance_tf: a lab on class imbalance in image segmentation.
+
+The public names. Each is imported when it is first used, so that reading scans or asking for help
+never waits for TensorFlow.
+"""
+
+from importlib import import_module
+
+_PUBLIC = {
+    "AIR": "cohort.reading",
+    "CohortError": "cohort.reading",
+    "SCHEMES": "cohort.labels",
+    "LabelScheme": "cohort.labels",
+    "Cohort": "cohort.slices",
+    "load_cohort": "cohort.slices",
+    "write_phantom_cohort": "cohort.phantom",
+    "ClassIndex": "sampling.index",
+    "RandomSampler": "sampling.samplers",
+    "BalancedSampler": "sampling.samplers",
+    "HardExampleSampler": "sampling.samplers",
+    "patch_dataset": "sampling.patches",
+    "HardExampleMining": "sampling.mining",
+    "patch_cnn": "network.cnn",
+    "segment": "network.dense",
+    "dice_scores": "evaluation.dice",
+    "volume_ratios": "evaluation.dice",
+    "PROFILES": "lab.profiles",
+    "Profile": "lab.profiles",
+    "ExperimentConfig": "lab.experiment",
+    "ExperimentResult": "lab.experiment",
+    "run_experiment": "lab.experiment",
+    "Lab": "lab.workspace",
+    "open_lab": "lab.workspace",
+}
+
+__all__ = list(_PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

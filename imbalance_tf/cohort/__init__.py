@@ -1,0 +1,1 @@
+"""Ground floor: scans on disk -> labelled slices in memory."""

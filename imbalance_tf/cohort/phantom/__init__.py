@@ -1,0 +1,10 @@
+"""The embedded cohort: BraTS-like cases grown on real anatomy, written as NIfTI files.
+
+A case is made in the order of these modules: `anatomy` bends the ICBM template into an individual,
+`lesion` puts a tumour into it, `scanner` makes images of both, `writing` puts them on disk;
+`fields` holds the smooth random fields that all of them use.
+"""
+
+from .writing import write_phantom_cohort
+
+__all__ = ["write_phantom_cohort"]

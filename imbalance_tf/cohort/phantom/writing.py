@@ -1,0 +1,221 @@
+"""The cohort on disk: NIfTI files in BraTS layout, whole cases or none."""
+
+import gzip
+import json
+import operator
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from tqdm import tqdm
+
+from .anatomy import Anatomy
+from .fields import FIELD_OF_VIEW, Grid
+from .lesion import Lesion
+from .scanner import scan
+
+GENERATOR = "imbalance_tf phantom"
+VERSION = 1
+"""Raised whenever the same arguments give other files, so that cohorts are never mixed."""
+PARAMETERS_FILE = "cohort.json"
+HEAD = (slice(32, 208), slice(12, 228))
+"""Columns and rows that a brain can reach; only these are computed."""
+
+README = """\
+Synthetic brain tumour scans. NOT PATIENTS: nobody was scanned, and no image here may be read as
+medical evidence.
+
+{generator}, version {version}, wrote these cases (seed {seed}, slices of {slice_thickness} mm) in
+the layout of BraTS: one folder a case with T1, contrast-enhanced T1 (t1ce), T2, FLAIR and the
+segmentation (0 healthy or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour).
+
+Each case is the ICBM 2009a average brain, scaled and bent at random, with an artificial tumour.
+Intensities are drawn from published statistics of BraTS. The ICBM template comes with this notice:
+
+{notice}"""
+
+
+def write_phantom_cohort(
+    folder: str | os.PathLike,
+    *,
+    cases: int,
+    seed: int = 0,
+    slice_thickness: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Write a cohort of synthetic brain tumour cases, for work without any download.
+
+    Each case is one folder, ``phantom_000/phantom_000_{t1,t1ce,t2,flair,seg}.nii.gz``: images
+    int16 of 240 x 240 x (155 // slice_thickness) voxels, 1 x 1 x slice_thickness mm, LPS, skull
+    stripped, air exactly 0, on an arbitrary scale per case and modality; labels uint8, 0 healthy
+    or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing. In every three cases one is of low
+    grade: much non-enhancing tumour, hardly any enhancement.
+
+    A case is a function of seed and case number alone, whatever the number of cases, and its
+    tumour is the same at any slice thickness. A case appears under its name only when complete:
+    after an interruption the same call writes what is missing. A call with more cases extends
+    the cohort.
+
+    Parameters
+    ----------
+    folder
+        Made if missing. May hold a cohort of the same parameters, else must be empty.
+    cases
+        How many, 1 or more.
+    seed
+        0 to 2**32 - 1. Two seeds never share a tumour.
+    slice_thickness
+        Millimetres, 1 to 10; time and disk fall in proportion.
+    progress
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
+    NotADirectoryError
+        ``folder`` is a file.
+    FileExistsError
+        ``folder`` holds something else, a cohort of other parameters, or more cases than asked.
+
+    Notes
+    -----
+    Anatomy: the ICBM 2009a template shipped with nilearn (Fonov et al. 2011). Class shares and
+    intensities follow BraTS 2013 and 2018 (Menze et al. 2015).
+
+    Examples
+    --------
+    >>> write_phantom_cohort("data/phantom", cases=8, slice_thickness=3)  # doctest: +SKIP
+    PosixPath('data/phantom')
+    """
+    cases = _integer("cases", cases, 1)
+    seed = _integer("seed", seed, 0, 2**32 - 1)
+    slice_thickness = _integer("slice_thickness", slice_thickness, 1, 10)
+    folder = Path(folder)
+    asked = {
+        "generator": GENERATOR,
+        "version": VERSION,
+        "seed": seed,
+        "slice_thickness": slice_thickness,
+    }
+    _check_folder(folder, asked, cases)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    notice = files(__package__).joinpath("ICBM_NOTICE.txt").read_text(encoding="utf-8")
+    _write_text(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
+    _write_text(folder / "README.txt", README.format(**asked, notice=notice))
+
+    missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
+    for number in tqdm(missing, desc="phantom cases", unit="case", disable=not progress):
+        name = _case_name(number)
+        partial = folder / f".{name}.partial"
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir()
+        for kind, voxels in make_case(seed, number, slice_thickness=slice_thickness).items():
+            _write_volume(partial / f"{name}_{kind}.nii.gz", voxels, slice_thickness)
+        partial.rename(folder / name)
+    return folder
+
+
+def make_case(seed: int, number: int, *, slice_thickness: int = 1) -> dict[str, np.ndarray]:
+    """One case in memory: ``t1``, ``t1ce``, ``t2``, ``flair`` (int16) and ``seg`` (uint8).
+
+    Arrays are (240, 240, 155 // slice_thickness): x to the left, y to the back, z up.
+    """
+    # Seed and number are one 32-bit word each, so no two pairs give the same stream. Anatomy,
+    # lesion and scanner have a stream each: a change of one leaves the others as they are.
+    streams = np.random.default_rng([seed, number]).spawn(3)
+    # One in three is of low grade, at a random place among the three, so that a small cohort
+    # is never all low grade.
+    low_grade = np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3
+
+    planes = FIELD_OF_VIEW[2] // slice_thickness
+    x, y = (np.arange(part.start, part.stop, dtype=np.float32) for part in HEAD)
+    grid = Grid(x, y, np.arange(planes, dtype=np.float32) * slice_thickness)
+
+    anatomy = Anatomy(streams[0])
+    lesion = Lesion(streams[1], anatomy, low_grade=bool(low_grade))
+    tissue = anatomy.tissue(grid)
+    labels = lesion.labels(grid, tissue)
+    volumes = scan(streams[2], grid, tissue, labels) | {"seg": labels}
+    return {kind: _whole_field(voxels) for kind, voxels in volumes.items()}
+
+
+def _whole_field(voxels: np.ndarray) -> np.ndarray:
+    whole = np.zeros((*FIELD_OF_VIEW[:2], voxels.shape[2]), voxels.dtype)
+    whole[HEAD] = voxels
+    return whole
+
+
+def _case_name(number: int) -> str:
+    return f"phantom_{number:03d}"
+
+
+def _integer(name: str, value: int, lowest: int, highest: int | None = None) -> int:
+    number = operator.index(value)
+    if number < lowest or (highest is not None and number > highest):
+        limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
+        raise ValueError(f"{name} is {value!r}; expected a whole number, {limits}")
+    return number
+
+
+def _check_folder(folder: Path, asked: dict, cases: int) -> None:
+    """Refuse a folder that holds anything but (part of) the cohort asked for."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; expected a folder, or a name not in use")
+    way_out = "Choose another folder; nothing was changed."
+    parameters = folder / PARAMETERS_FILE
+    if not parameters.exists():
+        # What an interruption of the very first write leaves is no reason to refuse.
+        held = sorted(p.name for p in folder.iterdir() if p.name != f".{PARAMETERS_FILE}.partial")
+        if held:
+            raise FileExistsError(
+                f"{folder} is not empty and holds no {PARAMETERS_FILE}, so it is no phantom "
+                f"cohort: found {', '.join(held[:3])}{' ...' if len(held) > 3 else ''}; asked "
+                f"for a new cohort in a new or empty folder. {way_out}"
+            )
+        return
+    try:
+        found = json.loads(parameters.read_text(encoding="utf-8"))
+    except ValueError:
+        found = "unreadable"
+    if found != asked:
+        raise FileExistsError(
+            f"{folder} holds another cohort: found {found}, asked for {asked}. {way_out}"
+        )
+    held = len(list(folder.glob("phantom_*")))
+    if held > cases:
+        raise FileExistsError(
+            f"{folder} holds more cases than asked for: found {held}, asked for {cases}, and a "
+            f"reader would get them all. Ask for {held} or more, or choose another folder; "
+            "nothing was changed."
+        )
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
+    # The affine of BraTS: x grows to the left, y to the back, and the last row lies at y = 0 mm.
+    affine = np.diag([-1.0, -1.0, slice_thickness, 1.0])
+    affine[1, 3] = FIELD_OF_VIEW[1] - 1
+    image = nib.Nifti1Image(voxels, affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.set_sform(affine, code="scanner")
+    image.set_qform(affine, code="scanner")
+    # nibabel's own gzip writes the time of day; without it equal volumes are equal files.
+    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=2, mtime=0))

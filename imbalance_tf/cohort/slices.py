@@ -1,0 +1,293 @@
+"""Cohort: the axial slices of many cases as arrays."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .labels import SCHEMES, LabelScheme, scheme_of_values
+from .reading import AIR, CohortError, ScanError, find_cases, read_case
+
+__all__ = ["Cohort", "load_cohort"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """The axial slices of many cases, in memory.
+
+    Attributes
+    ----------
+    images : (S, H, W, M) float16
+        Slices with M modalities: z-scores over the brain of the case, air at ``AIR`` (-5). Row 0
+        is anterior, column 0 the patient's right.
+    labels : (S, H, W) uint8
+        Class number of each voxel, by `scheme`.
+    brain : (S, H, W) bool
+        Where there is brain.
+    case_ids : tuple of str
+        The cases, in order.
+    slice_case : (S,) int
+        The case of each slice, as a position in `case_ids`.
+    scheme : LabelScheme
+        What the class numbers mean.
+    modalities : tuple of str
+        Names of the M channels.
+    affines : (cases, 4, 4) float
+        Voxel (column, row, slice within the case) to scanner millimetres, per case.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    brain: np.ndarray
+    case_ids: Sequence[str]
+    slice_case: np.ndarray
+    scheme: LabelScheme
+    modalities: Sequence[str] = ()
+    affines: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.images.ndim != 4:
+            raise ValueError(f"images has shape {self.images.shape}; (S, H, W, M) is expected")
+        for name in ("labels", "brain"):
+            if (shape := getattr(self, name).shape) != self.images.shape[:3]:
+                raise ValueError(f"{name} has shape {shape}, images {self.images.shape}; the "
+                                 f"first three axes must agree")  # fmt: skip
+        if len(self.slice_case) != len(self.images):
+            raise ValueError(
+                f"slice_case names a case for {len(self.slice_case)} of {len(self.images)} slices"
+            )
+        if self.labels.max(initial=0) >= len(self.scheme.classes):
+            raise ValueError(f"labels holds class {self.labels.max()}; scheme '{self.scheme.name}' "
+                             f"has {len(self.scheme.classes)} classes")  # fmt: skip
+        channels = self.images.shape[-1]
+        names = tuple(self.modalities) or tuple(f"channel {m}" for m in range(channels))
+        if len(names) != channels:
+            raise ValueError(f"{len(names)} modalities are named, images has {channels}")
+        affines = np.eye(4) if self.affines is None else self.affines
+        object.__setattr__(self, "modalities", names)
+        object.__setattr__(self, "case_ids", tuple(self.case_ids))
+        object.__setattr__(self, "slice_case", np.asarray(self.slice_case))
+        object.__setattr__(self, "affines", np.broadcast_to(affines, (len(self.case_ids), 4, 4)))
+
+    def __repr__(self):
+        slices, height, width, channels = self.images.shape
+        return (
+            f"Cohort({len(self.case_ids)} cases, {slices} slices of {height}x{width}, "
+            f"{channels} modalities ({', '.join(self.modalities)}), scheme '{self.scheme.name}')"
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything in the cohort: another content, another fingerprint."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(repr((self.case_ids, self.modalities, self.scheme.classes)).encode())
+        for array in (self.images, self.labels, self.brain, self.slice_case):
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def class_counts(self) -> np.ndarray:
+        """Brain voxels of each case and class: (cases, classes) int64."""
+        return np.stack(
+            [
+                np.bincount(
+                    self.labels[slices][self.brain[slices]], minlength=len(self.scheme.classes)
+                )
+                for slices in map(self.slices_of, self.case_ids)
+            ]
+        )
+
+    def slices_of(self, case_id: str) -> np.ndarray:
+        """Positions of the slices of one case, from the feet up."""
+        return np.flatnonzero(self.slice_case == self._position(case_id))
+
+    def widest_slices(self, count: int) -> list[int]:
+        """The slice with most tumour of each of the first `count` cases."""
+        return [
+            int(slices[(self.labels[slices] > 0).sum(axis=(1, 2)).argmax()])
+            for slices in map(self.slices_of, self.case_ids[:count])
+        ]
+
+    def subset(self, case_ids: Iterable[str]) -> "Cohort":
+        """The cohort of some of the cases (a copy), in the order asked.
+
+        Raises
+        ------
+        KeyError
+            If a case is not in the cohort.
+        """
+        positions = [self._position(case_id) for case_id in case_ids]
+        slices = [np.flatnonzero(self.slice_case == position) for position in positions]
+        chosen = np.concatenate(slices) if slices else np.zeros(0, int)
+        return replace(
+            self,
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            brain=self.brain[chosen],
+            case_ids=tuple(self.case_ids[position] for position in positions),
+            slice_case=np.repeat(np.arange(len(slices)), [len(s) for s in slices]),
+            affines=self.affines[positions],
+        )
+
+    def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:
+        """Split by case, never by slice: neighbouring slices of one brain are nearly the same.
+
+        Parameters
+        ----------
+        test_cases : int or iterable of str
+            How many cases to test on, drawn with `seed`, or which.
+
+        Returns
+        -------
+        train, test : Cohort
+
+        Examples
+        --------
+        >>> train, test = cohort.split(test_cases=6, seed=0)      # doctest: +SKIP
+        """
+        if isinstance(test_cases, (int, np.integer)):
+            if not 1 <= test_cases < len(self.case_ids):
+                raise ValueError(
+                    f"test_cases={test_cases} of a cohort of {len(self.case_ids)}; at least one "
+                    f"case must be left for training and one for the test"
+                )
+            order = np.random.default_rng(seed).permutation(len(self.case_ids))
+            chosen = {self.case_ids[position] for position in order[:test_cases]}
+        else:
+            chosen = set(test_cases)
+        train = [case_id for case_id in self.case_ids if case_id not in chosen]
+        if not train or not chosen:
+            raise ValueError(
+                f"{len(train)} training and {len(chosen)} test cases; both need at least one"
+            )
+        for case_id in chosen:
+            self._position(case_id)
+        return self.subset(train), self.subset(c for c in self.case_ids if c in chosen)
+
+    def _position(self, case_id: str) -> int:
+        try:
+            return self.case_ids.index(case_id)
+        except ValueError:
+            raise KeyError(
+                f"no case {case_id!r} in the cohort; it has {list(self.case_ids)}"
+            ) from None
+
+
+def load_cohort(
+    folder,
+    *,
+    scheme: str | LabelScheme = "auto",
+    files: Mapping[str, str] | None = None,
+    modalities: Sequence[str] | None = None,
+    cases: int | None = None,
+) -> Cohort:
+    """Read a folder of cases: the embedded cohort, BraTS, or any NIfTI files by patterns.
+
+    Parameters
+    ----------
+    folder : path
+        Every subfolder with scans is one case.
+    scheme : str or LabelScheme
+        What the label values mean: ``"brats2013"``, ``"brats2017"``, ``"brats2023"``, or
+        ``"auto"`` to tell from the values of all cases together.
+    files : mapping of str to str, optional
+        File name patterns for a folder that does not follow BraTS' names:
+        ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``.
+    modalities : sequence of str, optional
+        The modalities to use; by default all that the cases have.
+    cases : int, optional
+        Read the first so many only.
+
+    Returns
+    -------
+    Cohort
+        Cases of different in-plane size are centred on the largest one's grid.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    CohortError
+        With a line for every problem of every case.
+
+    Examples
+    --------
+    >>> from imbalance_tf import load_cohort, write_phantom_cohort
+    >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
+    """
+    folder = Path(folder)
+    if isinstance(scheme, str) and scheme != "auto" and scheme not in SCHEMES:
+        raise ValueError(f"scheme={scheme!r}; one of {', '.join(SCHEMES)} or auto is expected")
+    if cases is not None and cases < 1:
+        raise ValueError(f"cases={cases}; at least 1 is expected")
+    found = find_cases(folder, files=files, modalities=modalities)[:cases]
+    names = tuple(found[0].images)
+
+    read, problems = [], []
+    for case in tqdm(found, desc="reading cases", unit="case", disable=None, leave=False):
+        try:
+            read.append(read_case(case))
+        except ScanError as error:
+            problems.append(str(error))
+    if problems:
+        raise CohortError(folder, problems)
+
+    present = [np.unique(values).tolist() for _, values, _, _ in read]
+    if scheme == "auto":
+        scheme = _decide_scheme(folder, [case.labels for case in found], present)
+    elif isinstance(scheme, str):
+        scheme = SCHEMES[scheme]
+    _refuse_foreign_values(folder, [case.labels for case in found], present, scheme)
+
+    height, width = np.max([values.shape[1:] for _, values, _, _ in read], axis=0)
+    depths = [len(values) for _, values, _, _ in read]
+    images = np.full((sum(depths), height, width, len(names)), AIR, np.float16)
+    labels = np.zeros(images.shape[:3], np.uint8)
+    brain = np.zeros(images.shape[:3], bool)
+    affines, end = [], 0
+    while read:  # one by one, so that the cohort is not in memory twice
+        scans, values, mask, affine = read.pop(0)
+        start, end = end, end + len(values)
+        top, left = (height - values.shape[1]) // 2, (width - values.shape[2]) // 2
+        place = np.s_[start:end, top : top + values.shape[1], left : left + values.shape[2]]
+        images[place], labels[place], brain[place] = scans, scheme.to_classes(values), mask
+        shift = np.eye(4)
+        shift[:2, 3] = -left, -top
+        affines.append(affine @ shift)
+    return Cohort(
+        images=images,
+        labels=labels,
+        brain=brain,
+        case_ids=tuple(case.case_id for case in found),
+        slice_case=np.repeat(np.arange(len(found)), depths),
+        scheme=scheme,
+        modalities=names,
+        affines=np.stack(affines),
+    )
+
+
+def _decide_scheme(folder, paths, present) -> LabelScheme:
+    try:
+        return scheme_of_values(set().union(*present))
+    except ValueError as error:
+        if any(max(values) > 4 for values in present):
+            problems = [f"{path}: label value {max(values)}; BraTS segmentations hold 0 to 4"
+                        for path, values in zip(paths, present, strict=True)
+                        if max(values) > 4]  # fmt: skip
+        else:
+            problems = [str(error)]
+        raise CohortError(folder, problems) from None
+
+
+def _refuse_foreign_values(folder, paths, present, scheme) -> None:
+    problems = []
+    for path, values in zip(paths, present, strict=True):
+        if foreign := sorted(set(values) - set(scheme.values)):
+            problems.append(f"{path}: label value {foreign[0]} is outside scheme "
+                            f"'{scheme.name}' {list(scheme.values)}")  # fmt: skip
+    if problems:
+        raise CohortError(folder, problems)

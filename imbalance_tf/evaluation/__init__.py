@@ -1,0 +1,1 @@
+"""Class maps -> what a reader looks at."""

@@ -1,0 +1,129 @@
+"""Dice scores, predicted volumes, and the tables made of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from imbalance_tf.cohort.labels import LabelScheme
+
+__all__ = ["PAPER_DICE", "confusion_matrix", "dice_scores", "summary", "volume_ratios"]
+
+PAPER_DICE = pd.DataFrame(
+    {
+        "whole": [0.863, 0.833, 0.810],
+        "core": [0.776, 0.845, 0.801],
+        "active": [0.786, 0.862, 0.835],
+    },
+    index=pd.Index(["random", "balanced", "hard"], name="strategy"),
+)
+"""The Dice scores that the paper prints (sections VI and VII)."""
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Voxels of each pair of classes: (classes, classes) int64, truth by predicted.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a class number is outside 0 to classes - 1.
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if truth.shape != predicted.shape:
+        raise ValueError(f"truth has shape {truth.shape}, predicted {predicted.shape}; they differ")
+    for name, array in {"truth": truth, "predicted": predicted}.items():
+        if array.size and not 0 <= array.min() <= array.max() < classes:
+            raise ValueError(f"{name} holds class {array.min()} to {array.max()}; "
+                             f"0 to {classes - 1} is expected")  # fmt: skip
+    pairs = truth.ravel().astype(np.intp) * classes + predicted.ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def dice_scores(truth: np.ndarray, predicted: np.ndarray, scheme: LabelScheme) -> dict[str, float]:
+    """Dice of each scored region and of each class.
+
+    Dice = 2 |P and T| / (|P| + |T|). The paper (section V) prints a union where the intersection
+    is meant. A region that is absent from both has no Dice (NaN); absent from the truth only, 0.
+
+    Parameters
+    ----------
+    truth, predicted : int arrays of one shape
+        Class numbers. Give the voxels of the brain only, or the Dice of healthy tissue is
+        mostly a score of the air.
+    scheme : LabelScheme
+
+    Returns
+    -------
+    dict
+        ``"whole"``, ``"core"``, ``"active"``, then every class by name.
+
+    Examples
+    --------
+    >>> from imbalance_tf import SCHEMES, dice_scores
+    >>> dice_scores([0, 2, 4], [0, 2, 2], SCHEMES["brats2013"])["whole"]
+    1.0
+    """
+    scores = {}
+    for name, (both, true, said) in _volumes(truth, predicted, scheme).items():
+        scores[name] = 2 * both / (true + said) if true + said else float("nan")
+    return scores
+
+
+def volume_ratios(
+    truth: np.ndarray, predicted: np.ndarray, scheme: LabelScheme
+) -> dict[str, float]:
+    """Predicted over true volume, with the keys of `dice_scores`.
+
+    Above 1 the region is over-drawn, below 1 under-drawn; NaN where the truth has none of it.
+    """
+    return {
+        name: said / true if true else float("nan")
+        for name, (_, true, said) in _volumes(truth, predicted, scheme).items()
+    }
+
+
+def _volumes(truth, predicted, scheme) -> Mapping[str, tuple[int, int, int]]:
+    """Voxels in both, in the truth and in the prediction, for every region and class."""
+    matrix = confusion_matrix(truth, predicted, len(scheme.classes))
+    members = {region: scheme.region_numbers(region) for region in scheme.regions}
+    members |= {name: (number,) for number, name in enumerate(scheme.classes)}
+    return {
+        name: (
+            int(matrix[np.ix_(numbers, numbers)].sum()),
+            int(matrix[list(numbers)].sum()),
+            int(matrix[:, list(numbers)].sum()),
+        )
+        for name, numbers in members.items()
+    }
+
+
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation and number of cases of each column of a table of cases.
+
+    Cases without a score (NaN) do not count, and `cases` says how many do.
+    """
+    return pd.DataFrame({"mean": scores.mean(), "sd": scores.std(), "cases": scores.count()})
+
+
+def comparison_table(
+    dice: Mapping[str, pd.DataFrame], ratios: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row a strategy: mean Dice of each region and class, then predicted over true volume.
+
+    Parameters
+    ----------
+    dice, ratios : mapping of strategy to DataFrame
+        Tables of cases, as `dice_scores` and `volume_ratios` fill them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: the regions and classes, ``volume <region or class>``, ``cases``. Means leave
+        out the cases where a score is undefined.
+    """
+    rows = {
+        name: pd.concat([dice[name].mean(), ratios[name].mean().add_prefix("volume ")])
+        for name in dice
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
+    return table.assign(cases=[len(dice[name]) for name in dice])

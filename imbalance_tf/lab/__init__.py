@@ -1,0 +1,1 @@
+"""The experiments: the roof over the three rooms."""

@@ -1,0 +1,95 @@
+"""The command line: imbalance-tf run, phantom, notebooks."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["main"]
+
+# Nothing heavier than click is imported above: help must not wait for TensorFlow, nor for numpy.
+
+
+class _Refusals(click.Group):
+    """Turns the errors that the package raises on purpose into one message and exit code 1."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _file_patterns(ctx, param, values) -> dict[str, str]:
+    patterns = {}
+    for value in values:
+        role, separator, pattern = value.partition("=")
+        if not (role and separator and pattern):
+            raise click.BadParameter(
+                f"{value!r}; ROLE=PATTERN is expected, such as flair=Flair_*.nii.gz"
+            )
+        if role in patterns:
+            raise click.BadParameter(f"'{role}' is given twice")
+        patterns[role] = pattern
+    return patterns
+
+
+@click.group(cls=_Refusals, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="imbalance-tf")
+def main():
+    """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
+
+
+@main.command()
+@click.option("--profile", default="lab", show_default=True,
+              help="smoke (a minute), lab (a class hour) or paper (the full protocol: days).")  # fmt: skip
+@click.option("--data", default="", metavar="FOLDER",
+              help="A folder of real cases; by default the embedded cohort is made and used.")  # fmt: skip
+@click.option("--out", default="", metavar="FOLDER",
+              help="Where the results go; by default results/PROFILE.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Of the embedded cohort, the split and the training.")  # fmt: skip
+@click.option("--file", "files", multiple=True, metavar="ROLE=PATTERN", callback=_file_patterns,
+              help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
+              "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.")  # fmt: skip
+@click.option("--scheme", default="auto", show_default=True,
+              help="What the label values mean: brats2013, brats2017, brats2023, or auto.")  # fmt: skip
+def run(profile, data, out, seed, files, scheme):
+    """Execute the five notebooks and compare the three strategies.
+
+    Run again, it reads what is there; killed, it goes on from the last finished epoch.
+    """
+    from .runner import run_lab
+
+    settings = {
+        "profile": profile,
+        "data": str(Path(data).absolute()) if data else "",
+        "seed": seed,
+        "files": files,
+        "scheme": scheme,
+    }
+    run_lab(Path(out or Path("results") / profile).absolute(), settings)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--cases", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--slice-thickness", default=1, show_default=True, type=click.IntRange(1, 10),
+              help="In mm; BraTS has 1.")  # fmt: skip
+def phantom(folder, cases, seed, slice_thickness):
+    """Write the embedded cohort: synthetic BraTS-like cases on real anatomy."""
+    from imbalance_tf.cohort.phantom import write_phantom_cohort
+
+    write_phantom_cohort(folder, cases=cases, seed=seed, slice_thickness=slice_thickness)
+    click.echo(f"{cases} cases in {folder}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def notebooks(folder):
+    """Copy the notebooks into FOLDER, to work through them."""
+    from .notebooks import copy_notebooks
+
+    for path in copy_notebooks(folder):
+        click.echo(path)
+    click.echo(f"Now: jupyter lab {folder}")

@@ -1,0 +1,313 @@
+"""One run: a config and a cohort in, a results folder out."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
+
+__all__ = ["STRATEGIES", "ExperimentConfig", "ExperimentResult", "run_experiment", "run_folder"]
+
+STRATEGIES = ("random", "balanced", "hard")
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """Everything that a run depends on, besides its cohort.
+
+    Parameters
+    ----------
+    strategy : {"random", "balanced", "hard"}
+        How batches are sampled; all else is the same for the three.
+    epochs, steps : int
+        Epochs, and batches in each (paper: 50 and 1000).
+    batch_size, patch_size : int
+        Patches in a batch, and their rows and columns (paper: 120 and 64).
+    learning_rate : float
+        Of Adam at the start; falls to 0 along a half cosine. The paper gives none.
+    threshold, candidates_per_class
+        Of `HardExampleMining`; without effect on the other strategies.
+    seed : int
+        Of the initial weights and of every draw.
+
+    Examples
+    --------
+    >>> ExperimentConfig("balanced", epochs=50, steps=1000).batch_size
+    120
+    """
+
+    strategy: str
+    epochs: int
+    steps: int
+    batch_size: int = 120
+    patch_size: int = 64
+    learning_rate: float = 1e-3
+    threshold: float = 0.75
+    candidates_per_class: int = 1000
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"strategy={self.strategy!r}; one of {', '.join(STRATEGIES)} is expected"
+            )
+        for name in ("epochs", "steps", "batch_size", "candidates_per_class"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}; at least 1 is expected")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate={self.learning_rate}; above 0 is expected")
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What a finished run left in its folder.
+
+    Attributes
+    ----------
+    folder : Path
+    config : ExperimentConfig
+    history : pandas.DataFrame
+        One row an epoch (from 0): loss and accuracy on the batches of the strategy, and for hard example
+        mining the size of the pool of each class.
+    dice, volume_ratios : pandas.DataFrame
+        One row a test case; regions, then classes. Dice, and predicted over true volume.
+    """
+
+    folder: Path
+    config: ExperimentConfig
+    history: pd.DataFrame
+    dice: pd.DataFrame
+    volume_ratios: pd.DataFrame
+
+    @cached_property
+    def model(self):
+        """The trained Keras model."""
+        from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
+
+        return keras.models.load_model(self.folder / "model.keras")
+
+    def segmentation(self, test: Cohort) -> np.ndarray:
+        """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``."""
+        files = [self.folder / "segmentations" / f"{case_id}.nii.gz" for case_id in test.case_ids]
+        volumes = [np.asarray(nib.load(file).dataobj).transpose(2, 1, 0) for file in files]
+        return test.scheme.to_classes(np.concatenate(volumes))
+
+    @classmethod
+    def read(cls, folder: Path) -> "ExperimentResult":
+        """Read the folder of a finished run.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder lacks one of its files.
+        """
+        try:
+            config = json.loads((folder / "config.json").read_text())["config"]
+            return cls(
+                folder=folder,
+                config=ExperimentConfig(**config),
+                history=pd.read_csv(folder / "history.csv").dropna(axis=1, how="all"),
+                dice=pd.read_csv(folder / "dice.csv", index_col="case"),
+                volume_ratios=pd.read_csv(folder / "volume_ratios.csv", index_col="case"),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileNotFoundError(
+                f"{folder} is no complete run ({error}); delete it, and it is run again"
+            ) from error
+
+
+def run_folder(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> Path:
+    """Where the run of this config on these cohorts is kept; another config, another place."""
+    identity = json.dumps(_identity(config, train, test), sort_keys=True)
+    digest = hashlib.blake2b(identity.encode(), digest_size=5).hexdigest()
+    return Path(folder) / f"{config.strategy}-{digest}"
+
+
+def run_experiment(
+    config: ExperimentConfig, train: Cohort, test: Cohort, folder="results/runs"
+) -> ExperimentResult:
+    """Train on one cohort, segment and score another; or read the result if it is there.
+
+    A run writes into a hidden folder, which gets its name when it is complete. A run that was
+    killed goes on from its last finished epoch, with the same batches as if it had not been.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    train, test : Cohort
+        Of the same scheme and modalities.
+    folder : path
+        Where the runs are kept. This one's folder is named by the strategy and a digest of the
+        config and the cohorts, and holds ``config.json``, ``model.keras``, ``history.csv``,
+        ``dice.csv``, ``volume_ratios.csv`` and ``segmentations/<case>.nii.gz``.
+
+    Raises
+    ------
+    ValueError
+        If the cohorts do not fit each other, or the folder of the run was made by another config.
+    FileNotFoundError
+        If the folder of the run lacks one of its files.
+
+    Examples
+    --------
+    >>> train, test = cohort.split(test_cases=6, seed=0)                    # doctest: +SKIP
+    >>> run_experiment(ExperimentConfig("balanced", epochs=20, steps=100), train, test).dice
+    ... # doctest: +SKIP
+    """
+    if train.scheme.classes != test.scheme.classes or train.modalities != test.modalities:
+        raise ValueError(
+            f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "
+            f"cohort {test.modalities} and {test.scheme.classes}; they must be the same"
+        )
+    finished = run_folder(config, train, test, folder)
+    identity = _identity(config, train, test)
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(finished.with_name(f".{finished.name}.lock")):
+        if not finished.exists():
+            partial = finished.with_name(f".{finished.name}.partial")
+            (partial / "segmentations").mkdir(parents=True, exist_ok=True)
+            model = _train(config, train, partial)
+            _score(model, test, partial)
+            (partial / "config.json").write_text(json.dumps(identity, indent=2))
+            os.replace(partial, finished)
+    result = ExperimentResult.read(finished)
+    if (found := json.loads((finished / "config.json").read_text())) != identity:
+        different = [key for key in identity if found.get(key) != identity[key]]
+        raise ValueError(
+            f"{finished} was made by another config (its {', '.join(different)} differ); move it "
+            f"away, or run into another folder"
+        )
+    return result
+
+
+def _identity(config: ExperimentConfig, train: Cohort, test: Cohort) -> dict:
+    return {
+        "config": asdict(config),
+        "train": {"cases": list(train.case_ids), "fingerprint": train.fingerprint},
+        "test": {"cases": list(test.case_ids), "fingerprint": test.fingerprint},
+        "imbalance_tf": version("imbalance_tf"),
+    }
+
+
+def make_sampler(strategy: str, cohort: Cohort, seed: int):
+    """The sampler of a strategy."""
+    from imbalance_tf.sampling import samplers
+
+    kinds = (samplers.RandomSampler, samplers.BalancedSampler, samplers.HardExampleSampler)
+    return dict(zip(STRATEGIES, kinds, strict=True))[strategy](cohort, seed=seed)
+
+
+def _train(config: ExperimentConfig, train: Cohort, partial: Path):
+    """Train, or go on from the last finished epoch; leaves model.keras and history.csv."""
+    from imbalance_tf._tensorflow import keras
+    from imbalance_tf.network.cnn import patch_cnn
+    from imbalance_tf.sampling.mining import HardExampleMining
+    from imbalance_tf.sampling.patches import patch_dataset
+
+    saved, history = partial / "model.keras", partial / "history.csv"
+    sampler = make_sampler(config.strategy, train, config.seed)
+    if saved.exists():
+        model = keras.models.load_model(saved)
+        finished_epochs = int(model.optimizer.iterations) // config.steps
+        rows = pd.read_csv(history)  # may hold the epoch that was being saved when it was killed
+        rows[rows.epoch < finished_epochs].to_csv(history, index=False)
+        print(f"{config.strategy}: going on after epoch {finished_epochs} of {config.epochs}")
+    else:
+        model = patch_cnn(
+            channels=len(train.modalities),
+            classes=len(train.scheme.classes),
+            patch_size=config.patch_size,
+            seed=config.seed,
+        )
+        decay = keras.optimizers.schedules.CosineDecay(
+            config.learning_rate, config.epochs * config.steps
+        )
+        model.compile(
+            optimizer=keras.optimizers.Adam(decay),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        finished_epochs = 0
+        history.unlink(missing_ok=True)
+
+    def continue_draws(epoch, logs=None):
+        sampler.draws = epoch * config.steps
+
+    def save(epoch, logs=None):
+        model.save(partial / "saving.keras")
+        os.replace(partial / "saving.keras", saved)
+
+    callbacks = [
+        # Keras' BackupAndRestore keeps weights and epoch in two files, neither written
+        # atomically; here the epoch is the optimizer's own count, in the same file.
+        keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws),
+        keras.callbacks.CSVLogger(history, append=True),
+        keras.callbacks.LambdaCallback(on_epoch_end=save),
+    ]
+    if config.strategy == "hard":
+        mining = HardExampleMining(
+            train,
+            sampler,
+            threshold=config.threshold,
+            candidates_per_class=config.candidates_per_class,
+        )
+        callbacks.insert(0, mining)  # first, since it adds to the logs that the others write
+    if finished_epochs < config.epochs:
+        model.fit(
+            patch_dataset(
+                train,
+                sampler,
+                steps=config.steps,
+                batch_size=config.batch_size,
+                patch_size=config.patch_size,
+            ),
+            initial_epoch=finished_epochs,
+            epochs=config.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # the sampler has shuffled
+            verbose=2,  # a line an epoch: clean in a stored notebook and in a log
+        )
+    return model
+
+
+def _score(model, test: Cohort, partial: Path) -> None:
+    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv."""
+    dice, ratios = {}, {}
+    for number, case_id in enumerate(test.case_ids, start=1):
+        print(f"segmenting {case_id} ({number} of {len(test.case_ids)})", flush=True)
+        slices = test.slices_of(case_id)
+        brain, truth = test.brain[slices], test.labels[slices]
+        predicted = _segment_brain(model, test.images[slices], brain)
+        dice[case_id] = dice_scores(truth[brain], predicted[brain], test.scheme)
+        ratios[case_id] = volume_ratios(truth[brain], predicted[brain], test.scheme)
+        volume = test.scheme.to_file_values(predicted).transpose(2, 1, 0)
+        affine = test.affines[test.case_ids.index(case_id)]
+        nib.save(nib.Nifti1Image(volume, affine), partial / "segmentations" / f"{case_id}.nii.gz")
+    for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
+        table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
+        table.to_csv(partial / f"{name}.csv")
+
+
+def _segment_brain(model, images: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Class numbers (S, H, W) uint8 of one case; healthy outside the brain.
+
+    Everything outside the brain's bounding box is air, and air is what `segment` sees beyond a
+    border: so the box alone gives the same as the whole slices, in half the time.
+    """
+    from imbalance_tf.network.dense import segment
+
+    predicted = np.zeros(brain.shape, np.uint8)
+    box = tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(brain))
+    predicted[box] = segment(model, images[box]).argmax(axis=-1)
+    predicted[~brain] = 0
+    return predicted

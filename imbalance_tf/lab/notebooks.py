@@ -1,0 +1,109 @@
+"""The papermill runner: the notebooks executed in order, and what they leave."""
+
+import base64
+import logging
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbconvert import HTMLExporter
+
+import imbalance_tf
+
+__all__ = ["NotebookError", "copy_notebooks", "execute_notebook", "notebook_paths"]
+
+
+class NotebookError(RuntimeError):
+    """A cell of a notebook failed; the message says which, and where the evidence is."""
+
+
+def notebook_paths() -> list[Path]:
+    """The notebooks of the lab in their order: in the installed package, or beside its source."""
+    package = Path(imbalance_tf.__file__).parent
+    for folder in (package / "_notebooks", package.parent / "notebooks"):
+        if paths := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+            return paths
+    raise FileNotFoundError(f"no notebooks in {package / '_notebooks'}; install the package again")
+
+
+def copy_notebooks(folder: Path) -> list[Path]:
+    """Copy the notebooks into a folder, to work in.
+
+    Raises
+    ------
+    FileExistsError
+        If one of them is there already; nothing is copied then.
+    """
+    targets = [folder / path.name for path in notebook_paths()]
+    if there := [target.name for target in targets if target.exists()]:
+        raise FileExistsError(
+            f"{folder} already has {', '.join(there)}; choose another folder, or move them away"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, target in zip(notebook_paths(), targets, strict=True):
+        shutil.copyfile(source, target)
+    return targets
+
+
+def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
+    """Execute one notebook with papermill, streaming what it prints.
+
+    Leaves ``<out>/notebooks/<name>.ipynb``, ``<out>/html/<name>.html`` and each figure as
+    ``<out>/figures/<name>_<number>.png``.
+
+    Raises
+    ------
+    ValueError
+        If the notebook has no such parameter. (Papermill itself only warns, and runs on.)
+    NotebookError
+        If a cell fails. The notebook executed so far is kept.
+    """
+    known = papermill.inspect_notebook(str(source))
+    if unknown := sorted(set(parameters) - set(known)):
+        raise ValueError(
+            f"{source.name} has no parameter {', '.join(map(repr, unknown))}; "
+            f"it has {', '.join(known)}"
+        )
+    executed = out / "notebooks" / source.name
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(executed),
+            parameters=dict(parameters),
+            kernel_name="python3",
+            cwd=str(out),
+            progress_bar=sys.stderr.isatty(),
+            stdout_file=sys.stdout,
+            iopub_timeout=120,  # the default of 4 s is too short for a busy machine
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(
+            f"{source.name} failed in cell {error.cell_index + 1}: {error.ename}: {error.evalue}\n"
+            f"The notebook as far as it came: {executed}"
+        ) from error
+    finally:
+        if executed.exists():
+            _write_html_and_figures(executed, out)
+    return executed
+
+
+def _write_html_and_figures(executed: Path, out: Path) -> None:
+    notebook = nbformat.read(executed, as_version=4)
+    # Without the addresses of script hosts: the page must open without a network.
+    offline = dict.fromkeys(("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url"), "")
+    html, _ = HTMLExporter(**offline).from_notebook_node(notebook)
+    for folder in ("html", "figures"):
+        (out / folder).mkdir(exist_ok=True)
+    (out / "html" / f"{executed.stem}.html").write_text(html, encoding="utf-8")
+    for old in (out / "figures").glob(f"{executed.stem}_*.png"):
+        old.unlink()
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    for number, picture in enumerate(pictures, start=1):
+        path = out / "figures" / f"{executed.stem}_{number:02}.png"
+        path.write_bytes(base64.b64decode(picture))

@@ -1,0 +1,49 @@
+"""How much of the paper's protocol a run does: smoke, lab, paper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["PROFILES", "TEST_SHARE", "Profile", "profile_named"]
+
+TEST_SHARE = 0.3
+"""Fraction of the cases that is kept for the test, at least one case."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The size of an experiment, and of the embedded cohort that it runs on by default.
+
+    Batches are the paper's in every profile: 120 patches of 64x64, a threshold of 75 %.
+    """
+
+    name: str
+    epochs: int
+    steps: int
+    candidates_per_class: int
+    cases: int
+    slice_thickness: int
+    batch_size: int = 120
+    patch_size: int = 64
+    threshold: float = 0.75
+
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("smoke", epochs=2, steps=4, candidates_per_class=60, cases=4, slice_thickness=10),
+        Profile(
+            "lab", epochs=12, steps=100, candidates_per_class=1000, cases=20, slice_thickness=3
+        ),  # fmt: skip
+        # The paper's protocol (section IV), on as many cases as BraTS 2013 has public labels for.
+        Profile(
+            "paper", epochs=50, steps=1000, candidates_per_class=5000, cases=30, slice_thickness=1
+        ),  # fmt: skip
+    )
+}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of this name; ValueError with the known names for any other."""
+    if name not in PROFILES:
+        raise ValueError(f"profile={name!r}; one of {', '.join(PROFILES)} is expected")
+    return PROFILES[name]

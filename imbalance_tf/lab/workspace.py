@@ -1,0 +1,141 @@
+"""open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imbalance_tf.cohort.phantom import write_phantom_cohort
+from imbalance_tf.cohort.reading import CohortError
+from imbalance_tf.cohort.slices import Cohort, load_cohort
+
+from .experiment import (
+    ExperimentConfig,
+    ExperimentResult,
+    make_sampler,
+    run_experiment,
+    run_folder,
+)
+from .profiles import TEST_SHARE, Profile, profile_named
+
+__all__ = ["Lab", "open_lab"]
+
+
+@dataclass(frozen=True, eq=False)
+class Lab:
+    """A cohort split for the experiment, and where its runs are kept.
+
+    Attributes
+    ----------
+    profile : Profile
+    seed : int
+        Of the embedded cohort, the split, and every run.
+    out : Path
+    synthetic : bool
+        Whether this is the embedded cohort.
+    train, test : Cohort
+    """
+
+    profile: Profile
+    seed: int
+    out: Path
+    synthetic: bool
+    train: Cohort
+    test: Cohort
+
+    def config(self, strategy: str) -> ExperimentConfig:
+        """The config of a strategy in this profile."""
+        return ExperimentConfig(
+            strategy=strategy,
+            epochs=self.profile.epochs,
+            steps=self.profile.steps,
+            batch_size=self.profile.batch_size,
+            patch_size=self.profile.patch_size,
+            threshold=self.profile.threshold,
+            candidates_per_class=self.profile.candidates_per_class,
+            seed=self.seed,
+        )
+
+    def sampler(self, strategy: str):
+        """A new sampler of a strategy over the training cohort."""
+        return make_sampler(strategy, self.train, self.seed)
+
+    def run(self, strategy: str) -> ExperimentResult:
+        """Train, segment and score with a strategy; or read the result if it is there."""
+        return run_experiment(self.config(strategy), self.train, self.test, self.out / "runs")
+
+    def run_folder(self, strategy: str) -> Path:
+        """Where the result of a strategy is, or will be."""
+        return run_folder(self.config(strategy), self.train, self.test, self.out / "runs")
+
+
+def open_lab(
+    profile: str = "lab",
+    *,
+    data: str | Path = "",
+    out: str | Path = "",
+    seed: int = 0,
+    files: Mapping[str, str] | None = None,
+    scheme: str = "auto",
+) -> Lab:
+    """Read the cohort (the embedded one is written first, if it is not there) and split it.
+
+    Parameters
+    ----------
+    profile : {"smoke", "lab", "paper"}
+    data : path, optional
+        A folder of real cases; by default the embedded cohort, in ``<out>/phantom``.
+    out : path, optional
+        Where results are kept; by default ``results/<profile>``.
+    seed : int
+    files, scheme
+        As in `load_cohort`.
+
+    Raises
+    ------
+    CohortError
+        With every problem of the folder; also if it has one case only, or if a class is absent
+        from all training cases.
+    OSError
+        If there is no such folder, or `out` cannot be written.
+    """
+    chosen = profile_named(profile)
+    out = Path(out or Path("results") / chosen.name).absolute()
+    refuse_unwritable(out)
+    folder = Path(data) if data else out / "phantom"
+    if not data:
+        write_phantom_cohort(
+            folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
+        )
+    cohort = load_cohort(folder, scheme=scheme, files=files or None)
+    cases = len(cohort.case_ids)
+    if cases < 2:
+        raise CohortError(
+            folder, ["one case only; at least two are needed, one to train and one to test on"]
+        )
+    train, test = cohort.split(test_cases=max(1, round(TEST_SHARE * cases)), seed=seed)
+    counts = np.bincount(train.labels.ravel(), minlength=len(cohort.scheme.classes))
+    if absent := [
+        f"class '{name}' is in none of the {len(train.case_ids)} training cases "
+        f"({', '.join(train.case_ids)}), so no balanced batch can be made; add a case that has "
+        f"it, or choose another seed for the split"
+        for name, count in zip(cohort.scheme.classes, counts, strict=True)
+        if count == 0
+    ]:
+        raise CohortError(folder, absent)
+    return Lab(chosen, seed, out, not data, train, test)
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Make the output folder, or say in one sentence why it cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        writable = os.access(out, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise PermissionError(
+            f"the output folder {out} cannot be written; choose another (command line: --out)"
+        )

@@ -1,0 +1,1 @@
+"""Patches -> class probabilities."""

@@ -1,0 +1,60 @@
+"""The patch classifier: one architecture for all three strategies."""
+
+from imbalance_tf._tensorflow import keras
+
+__all__ = ["patch_cnn"]
+
+_FILTERS = (16, 32, 64)
+
+
+def patch_cnn(*, channels: int, classes: int, patch_size: int = 64, seed: int = 0) -> keras.Model:
+    """A small CNN that names the class of the voxel at the centre of a patch.
+
+    Three times an unpadded 3x3 convolution and a 2x2 max-pool, then one convolution whose window
+    is all that is left, then a linear layer. The paper gives no architecture; this one is ours.
+    Nothing is padded, so the same weights run over a whole slice exactly (see `segment`), and
+    nothing is batch-normalised: batch statistics would be one more thing that the composition of
+    a batch changes.
+
+    Parameters
+    ----------
+    channels : int
+        Modalities.
+    classes : int
+    patch_size : int
+        Rows and columns of a patch, at least 22.
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Patches (N, patch_size, patch_size, channels) float32 -> logits (N, classes) float32.
+        Not compiled.
+
+    Examples
+    --------
+    >>> patch_cnn(channels=4, classes=5).output_shape
+    (None, 5)
+    """
+    if patch_size < 22:
+        raise ValueError(
+            f"patch_size={patch_size}; at least 22 is expected, or nothing is left after three "
+            f"convolutions and pools"
+        )
+    seeds = iter(range(seed * 100, seed * 100 + 100))
+
+    def convolution(filters, window, activation="relu", name=None):
+        initializer = keras.initializers.HeUniform(seed=next(seeds))
+        return keras.layers.Conv2D(
+            filters, window, activation=activation, kernel_initializer=initializer, name=name
+        )
+
+    model = keras.Sequential([keras.Input((patch_size, patch_size, channels))], name="patch_cnn")
+    for filters in _FILTERS:
+        model.add(convolution(filters, 3))
+        model.add(keras.layers.MaxPooling2D(2))
+    model.add(convolution(64, model.output_shape[1:3], name="full_window"))
+    model.add(convolution(classes, 1, activation=None, name="logits"))
+    model.add(keras.layers.Flatten())
+    return model

@@ -1,0 +1,1 @@
+"""Labelled slices -> batches of patches."""

@@ -1,0 +1,129 @@
+"""patch_dataset: centres -> a tf.data.Dataset of patches."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from imbalance_tf._tensorflow import tf
+from imbalance_tf.cohort.reading import AIR
+from imbalance_tf.cohort.slices import Cohort
+
+__all__ = ["Sampler", "cut_patches", "patch_dataset"]
+
+
+class Sampler(Protocol):
+    """Whatever draws centres."""
+
+    def draw(self, n: int) -> np.ndarray:
+        """Draw n centres: (n, 3) int32, slice, row, column."""
+
+
+def cut_patches(stack: np.ndarray, centres: np.ndarray, size: int, *, fill: float) -> np.ndarray:
+    """Cut squares out of slices.
+
+    A patch covers ``size // 2`` rows and columns before its centre voxel, and ends
+    ``size - size // 2 - 1`` after it, so that the centre stands at ``[size // 2, size // 2]``.
+
+    Parameters
+    ----------
+    stack : (S, H, W, ...) array
+        Slices: images, or label maps.
+    centres : (n, 3) int
+        Slice, row, column.
+    fill : float
+        What lies beyond the border of a slice.
+
+    Returns
+    -------
+    (n, size, size, ...) array, dtype of `stack`
+    """
+    patches = np.full((len(centres), size, size, *stack.shape[3:]), fill, stack.dtype)
+    height, width = stack.shape[1:3]
+    # Patch by patch, a contiguous copy each: several times faster than one fancy index.
+    for patch, (number, row, column) in zip(patches, centres.tolist(), strict=True):
+        top, left = row - size // 2, column - size // 2
+        above, before = max(0, -top), max(0, -left)
+        bottom, right = min(size, height - top), min(size, width - left)
+        patch[above:bottom, before:right] = stack[
+            number, top + above : top + bottom, left + before : left + right
+        ]
+    return patches
+
+
+def patch_dataset(
+    cohort: Cohort,
+    sampler: Sampler,
+    *,
+    steps: int,
+    batch_size: int = 120,
+    patch_size: int = 64,
+    target: Literal["centre", "patch"] = "centre",
+    with_centres: bool = False,
+) -> tf.data.Dataset:
+    """Batches of patches around the centres that a sampler draws; one pass is one epoch.
+
+    Every pass draws afresh, when it starts and not before: what a `HardExampleMining` callback
+    finds after an epoch is in the first batch of the next.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Where to cut; the one that the sampler draws from.
+    sampler : object with ``draw(n) -> (n, 3) centres``
+    steps : int
+        Batches in one pass.
+    batch_size : int
+        Patches in a batch (paper: 120).
+    patch_size : int
+        Rows and columns of a patch, in voxels (paper: 64).
+    target : {"centre", "patch"}
+        The label of the centre voxel, or the label map of the whole patch (to train a U-Net).
+    with_centres : bool
+        Give the centres too, so that any draw can be inspected.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of (patches, labels) or (patches, labels, centres): float32 (B, P, P, M), air beyond the
+        border; int32 (B,) or (B, P, P); int32 (B, 3), slice, row, column.
+
+    Examples
+    --------
+    >>> sampler = BalancedSampler(train, seed=0)                            # doctest: +SKIP
+    >>> model.fit(patch_dataset(train, sampler, steps=100), epochs=20)      # doctest: +SKIP
+    """
+    for name, value in {"steps": steps, "batch_size": batch_size, "patch_size": patch_size}.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}; at least 1 is expected")
+    if target not in ("centre", "patch"):
+        raise ValueError(f"target={target!r}; 'centre' or 'patch' is expected")
+
+    def centres():
+        for _ in range(steps):
+            yield sampler.draw(batch_size)
+
+    def cut(centres):
+        patches = cut_patches(cohort.images, centres, patch_size, fill=AIR)
+        if target == "patch":
+            labels = cut_patches(cohort.labels, centres, patch_size, fill=0)
+        else:
+            labels = cohort.labels[tuple(centres.T)]
+        return patches, labels
+
+    def to_tensors(centres):
+        patches, labels = tf.numpy_function(
+            cut, [centres], [cohort.images.dtype, cohort.labels.dtype], stateful=False
+        )
+        patches.set_shape((batch_size, patch_size, patch_size, cohort.images.shape[-1]))
+        labels.set_shape((batch_size, *(patch_size, patch_size)[: 2 * (target == "patch")]))
+        patches, labels = tf.cast(patches, tf.float32), tf.cast(labels, tf.int32)
+        return (patches, labels, centres) if with_centres else (patches, labels)
+
+    return (
+        tf.data.Dataset.from_generator(
+            centres, output_signature=tf.TensorSpec((batch_size, 3), tf.int32)
+        )
+        .apply(tf.data.experimental.assert_cardinality(steps))
+        .map(to_tensors, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
