@@ -33,7 +33,7 @@ _PUBLIC = {
     "open_lab": "lab.workspace",
 }
 
-__all__ = list(_PUBLIC)  # noqa: PLE0605
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name):

@@ -108,13 +108,17 @@ def find_cases(
             pattern = files[role] if files and role in files else f"<case>_{role}"
             if len(paths) > 1:
                 names = ", ".join(path.name for path in paths)
-                problems.append(f"{directory}: {len(paths)} files for '{role}' ({names}); "
-                                f"narrow the pattern {pattern!r} to one")  # fmt: skip
+                problems.append(
+                    f"{directory}: {len(paths)} files for '{role}' ({names}); "
+                    f"narrow the pattern {pattern!r} to one"
+                )
             elif not paths and role == "labels":
                 problems.append(f"{directory}: no segmentation (looked for {pattern!r})")
             elif not paths:
-                problems.append(f"{directory}: no file for '{role}' (looked for {pattern!r}); add "
-                                f"it, or choose modalities that every case has")  # fmt: skip
+                problems.append(
+                    f"{directory}: no file for '{role}' (looked for {pattern!r}); add "
+                    f"it, or choose modalities that every case has"
+                )
         cases.append((directory, roles))
     names = [directory.name for directory, _ in cases]
     problems += [f"two cases are named {name}" for name in set(names) if names.count(name) > 1]

@@ -54,15 +54,19 @@ class Cohort:
             raise ValueError(f"images has shape {self.images.shape}; (S, H, W, M) is expected")
         for name in ("labels", "brain"):
             if (shape := getattr(self, name).shape) != self.images.shape[:3]:
-                raise ValueError(f"{name} has shape {shape}, images {self.images.shape}; the "
-                                 f"first three axes must agree")  # fmt: skip
+                raise ValueError(
+                    f"{name} has shape {shape}, images {self.images.shape}; the "
+                    f"first three axes must agree"
+                )
         if len(self.slice_case) != len(self.images):
             raise ValueError(
                 f"slice_case names a case for {len(self.slice_case)} of {len(self.images)} slices"
             )
         if self.labels.max(initial=0) >= len(self.scheme.classes):
-            raise ValueError(f"labels holds class {self.labels.max()}; scheme '{self.scheme.name}' "
-                             f"has {len(self.scheme.classes)} classes")  # fmt: skip
+            raise ValueError(
+                f"labels holds class {self.labels.max()}; scheme '{self.scheme.name}' "
+                f"has {len(self.scheme.classes)} classes"
+            )
         channels = self.images.shape[-1]
         names = tuple(self.modalities) or tuple(f"channel {m}" for m in range(channels))
         if len(names) != channels:
@@ -275,9 +279,11 @@ def _decide_scheme(folder, paths, present) -> LabelScheme:
         return scheme_of_values(set().union(*present))
     except ValueError as error:
         if any(max(values) > 4 for values in present):
-            problems = [f"{path}: label value {max(values)}; BraTS segmentations hold 0 to 4"
-                        for path, values in zip(paths, present, strict=True)
-                        if max(values) > 4]  # fmt: skip
+            problems = [
+                f"{path}: label value {max(values)}; BraTS segmentations hold 0 to 4"
+                for path, values in zip(paths, present, strict=True)
+                if max(values) > 4
+            ]
         else:
             problems = [str(error)]
         raise CohortError(folder, problems) from None
@@ -287,7 +293,9 @@ def _refuse_foreign_values(folder, paths, present, scheme) -> None:
     problems = []
     for path, values in zip(paths, present, strict=True):
         if foreign := sorted(set(values) - set(scheme.values)):
-            problems.append(f"{path}: label value {foreign[0]} is outside scheme "
-                            f"'{scheme.name}' {list(scheme.values)}")  # fmt: skip
+            problems.append(
+                f"{path}: label value {foreign[0]} is outside scheme "
+                f"'{scheme.name}' {list(scheme.values)}"
+            )
     if problems:
         raise CohortError(folder, problems)

@@ -33,8 +33,9 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
         raise ValueError(f"truth has shape {truth.shape}, predicted {predicted.shape}; they differ")
     for name, array in {"truth": truth, "predicted": predicted}.items():
         if array.size and not 0 <= array.min() <= array.max() < classes:
-            raise ValueError(f"{name} holds class {array.min()} to {array.max()}; "
-                             f"0 to {classes - 1} is expected")  # fmt: skip
+            raise ValueError(
+                f"{name} holds class {array.min()} to {array.max()}; 0 to {classes - 1} is expected"
+            )
     pairs = truth.ravel().astype(np.intp) * classes + predicted.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 

@@ -76,10 +76,18 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     for position, name in enumerate(pooled.index):
         values = 100 * shares[name]
         axis.plot(values, np.full(len(values), position), "|", color="black", markersize=9)
-        axis.annotate(f"{100 * pooled[name]:.2g} %", (1.01, position), va="center",
-                      xycoords=("axes fraction", "data"))  # fmt: skip
-    axis.set(xscale="log", yticks=positions, yticklabels=pooled.index,
-             xlabel="share of brain voxels, % (log scale); one tick a case")  # fmt: skip
+        axis.annotate(
+            f"{100 * pooled[name]:.2g} %",
+            (1.01, position),
+            va="center",
+            xycoords=("axes fraction", "data"),
+        )
+    axis.set(
+        xscale="log",
+        yticks=positions,
+        yticklabels=pooled.index,
+        xlabel="share of brain voxels, % (log scale); one tick a case",
+    )
     axis.invert_yaxis()
     axis.set_xlim(left=max(0.005, 50 * shares[shares > 0].min().min()), right=100)
     axis.spines[["top", "right"]].set_visible(False)
@@ -141,8 +149,9 @@ def segmentations(cohort: Cohort, slices: Sequence[int], maps: Mapping[str, np.n
         The truth, then predictions, for all slices of the cohort.
     """
     channel = shown_channel(cohort)
-    figure, axes = _panels(len(slices), 1 + len(maps), width=2.6 * (1 + len(maps)),
-                           height=3 * len(slices) + 0.4)  # fmt: skip
+    figure, axes = _panels(
+        len(slices), 1 + len(maps), width=2.6 * (1 + len(maps)), height=3 * len(slices) + 0.4
+    )
     for row, number in enumerate(slices):
         window = _box(cohort.brain[number])
         image = cohort.images[number, ..., channel][window].astype(float)
@@ -186,14 +195,30 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     for offset, (strategy, table) in zip(_offsets(len(ratios)), ratios.items(), strict=True):
         for position, name in enumerate(columns):
             values = table[name].dropna().clip(floor, ceiling)
-            axis.plot(values, np.full(len(values), position + offset), "o", alpha=0.55,
-                      color=STRATEGY_COLOURS[strategy], markeredgewidth=0)  # fmt: skip
-            axis.plot([values.median()], [position + offset], "|", color="black", markersize=14,
-                      markeredgewidth=2)  # fmt: skip
+            axis.plot(
+                values,
+                np.full(len(values), position + offset),
+                "o",
+                alpha=0.55,
+                color=STRATEGY_COLOURS[strategy],
+                markeredgewidth=0,
+            )
+            axis.plot(
+                [values.median()],
+                [position + offset],
+                "|",
+                color="black",
+                markersize=14,
+                markeredgewidth=2,
+            )
     axis.axvline(1, color="black", linewidth=0.8)
     ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
-    axis.set(xscale="log", xlim=(floor * 0.85, ceiling * 1.15), yticks=range(len(columns)),
-             xlabel="predicted / true volume (log scale); black bar: median")  # fmt: skip
+    axis.set(
+        xscale="log",
+        xlim=(floor * 0.85, ceiling * 1.15),
+        yticks=range(len(columns)),
+        xlabel="predicted / true volume (log scale); black bar: median",
+    )
     axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
     axis.set_xticks([], minor=True)
     axis.set_yticklabels(columns)
@@ -210,8 +235,15 @@ def hard_pool(
     figure, axis = plt.subplots(figsize=(8, 3.2), layout="constrained")
     for name, colour in zip(scheme.classes, class_colours(scheme), strict=True):
         share = 100 * history[f"hard_{name}"] / candidates[name]
-        axis.plot(history.epoch + 1, share, "o-", color=colour, label=name,
-                  markeredgecolor="black", markeredgewidth=0.5)  # fmt: skip
+        axis.plot(
+            history.epoch + 1,
+            share,
+            "o-",
+            color=colour,
+            label=name,
+            markeredgecolor="black",
+            markeredgewidth=0.5,
+        )
     axis.set(xlabel="after epoch", ylabel="hard, % of the candidates", ylim=(0, None))
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.spines[["top", "right"]].set_visible(False)
@@ -250,16 +282,25 @@ def dice_by_case(
         for position, name in enumerate(columns):
             values = table[name].dropna()
             x = position + offset
-            axis.plot(np.full(len(values), x), values, "o", color=STRATEGY_COLOURS[strategy],
-                      alpha=0.55, markeredgewidth=0)  # fmt: skip
+            axis.plot(
+                np.full(len(values), x),
+                values,
+                "o",
+                color=STRATEGY_COLOURS[strategy],
+                alpha=0.55,
+                markeredgewidth=0,
+            )
             axis.plot([x - 0.1, x + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
                 axis.plot(x, paper.loc[strategy, name], "x", color="black", markersize=7)
     axis.set(ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
     axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title("a dot a test case; bar: mean" + (
-        "; cross: the paper, on its own cases" if paper is not None else ""), fontsize=10)  # fmt: skip
+    axis.set_title(
+        "a dot a test case; bar: mean"
+        + ("; cross: the paper, on its own cases" if paper is not None else ""),
+        fontsize=10,
+    )
     _strategy_legend(figure, dice)
     return _closed(figure)
 

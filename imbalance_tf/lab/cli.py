@@ -40,19 +40,43 @@ def main():
 
 
 @main.command()
-@click.option("--profile", default="lab", show_default=True,
-              help="smoke (a minute), lab (a class hour) or paper (the full protocol: days).")  # fmt: skip
-@click.option("--data", default="", metavar="FOLDER",
-              help="A folder of real cases; by default the embedded cohort is made and used.")  # fmt: skip
-@click.option("--out", default="", metavar="FOLDER",
-              help="Where the results go; by default results/PROFILE.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
-              help="Of the embedded cohort, the split and the training.")  # fmt: skip
-@click.option("--file", "files", multiple=True, metavar="ROLE=PATTERN", callback=_file_patterns,
-              help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
-              "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.")  # fmt: skip
-@click.option("--scheme", default="auto", show_default=True,
-              help="What the label values mean: brats2013, brats2017, brats2023, or auto.")  # fmt: skip
+@click.option(
+    "--profile",
+    default="lab",
+    show_default=True,
+    help="smoke (a minute), lab (a class hour) or paper (the full protocol: days).",
+)
+@click.option(
+    "--data",
+    default="",
+    metavar="FOLDER",
+    help="A folder of real cases; by default the embedded cohort is made and used.",
+)
+@click.option(
+    "--out", default="", metavar="FOLDER", help="Where the results go; by default results/PROFILE."
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of the embedded cohort, the split and the training.",
+)
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="ROLE=PATTERN",
+    callback=_file_patterns,
+    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
+    "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
+)
+@click.option(
+    "--scheme",
+    default="auto",
+    show_default=True,
+    help="What the label values mean: brats2013, brats2017, brats2023, or auto.",
+)
 def run(profile, data, out, seed, files, scheme):
     """Execute the five notebooks and compare the three strategies.
 
@@ -74,8 +98,13 @@ def run(profile, data, out, seed, files, scheme):
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--cases", default=20, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--slice-thickness", default=1, show_default=True, type=click.IntRange(1, 10),
-              help="In mm; BraTS has 1.")  # fmt: skip
+@click.option(
+    "--slice-thickness",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 10),
+    help="In mm; BraTS has 1.",
+)
 def phantom(folder, cases, seed, slice_thickness):
     """Write the embedded cohort: synthetic BraTS-like cases on real anatomy."""
     from imbalance_tf.cohort.phantom import write_phantom_cohort

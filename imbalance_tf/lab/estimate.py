@@ -22,12 +22,20 @@ def estimate_hours(lab: Lab) -> float:
     model.compile("adam", "sparse_categorical_crossentropy")
 
     def fit():
-        data = patch_dataset(train, lab.sampler("balanced"), steps=_STEPS,
-                             batch_size=profile.batch_size, patch_size=size)  # fmt: skip
+        data = patch_dataset(
+            train,
+            lab.sampler("balanced"),
+            steps=_STEPS,
+            batch_size=profile.batch_size,
+            patch_size=size,
+        )
         model.fit(data, shuffle=False, verbose=0)
 
-    patches = next(iter(patch_dataset(train, lab.sampler("balanced"), steps=1, batch_size=500,
-                                      patch_size=size)))[0]  # fmt: skip
+    patches = next(
+        iter(
+            patch_dataset(train, lab.sampler("balanced"), steps=1, batch_size=500, patch_size=size)
+        )
+    )[0]
     step = _seconds(fit) / _STEPS
     candidate = _seconds(lambda: model.predict_on_batch(patches)) / len(patches)
     slice_ = _seconds(lambda: segment(model, test.images[:8])) / 8

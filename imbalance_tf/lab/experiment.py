@@ -77,8 +77,8 @@ class ExperimentResult:
     folder : Path
     config : ExperimentConfig
     history : pandas.DataFrame
-        One row an epoch (from 0): loss and accuracy on the batches of the strategy, and for hard example
-        mining the size of the pool of each class.
+        One row an epoch (from 0): loss and accuracy on the batches of the strategy; for hard
+        example mining the size of the pool of each class too.
     dice, volume_ratios : pandas.DataFrame
         One row a test case; regions, then classes. Dice, and predicted over true volume.
     """

@@ -79,6 +79,8 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             cwd=str(out),
             progress_bar=sys.stderr.isatty(),
             stdout_file=sys.stdout,
+            # Its warning that it talks over TCP would head every notebook in the log.
+            extra_arguments=["--IPKernelApp.log_level=40"],
             iopub_timeout=120,  # the default of 4 s is too short for a busy machine
         )
     except papermill.PapermillExecutionError as error:

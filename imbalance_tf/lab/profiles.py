@@ -33,11 +33,11 @@ PROFILES: Mapping[str, Profile] = {
         Profile("smoke", epochs=2, steps=4, candidates_per_class=60, cases=4, slice_thickness=10),
         Profile(
             "lab", epochs=12, steps=100, candidates_per_class=1000, cases=20, slice_thickness=3
-        ),  # fmt: skip
+        ),
         # The paper's protocol (section IV), on as many cases as BraTS 2013 has public labels for.
         Profile(
             "paper", epochs=50, steps=1000, candidates_per_class=5000, cases=30, slice_thickness=1
-        ),  # fmt: skip
+        ),
     )
 }
 

@@ -14,8 +14,8 @@ MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 130, 0.5, 26, 232
 CORE_MIX = {
     # Shares of necrosis, non-enhancing and enhancing tumour in the core, and how alike the cases
     # are (the concentration of a Dirichlet distribution).
-    "high grade": ((0.37, 0.10, 0.53), 9),
-    "low grade": ((0.12, 0.68, 0.20), 20),
+    "high grade": ((0.38, 0.08, 0.54), 9),
+    "low grade": ((0.15, 0.63, 0.22), 20),
 }
 REACH_MM = 62
 """Half side of the box in which a tumour may grow."""
@@ -54,9 +54,9 @@ class Lesion:
         )
         self._edema_bumps = RoughField(rng, (9, 2.5), (3, 0.8))
         self._rim_width = RoughField(rng, (10, 0.35))
-        patchy = 1.6 if low_grade else 0.6
-        self._rim_gaps = RoughField(rng, (9, 0.8 * patchy), (2.5, 0.5 * patchy))
-        self._necrosis_bumps = RoughField(rng, (7, 2.5), (2.5, 1.2))
+        patchy = 1.6 if low_grade else 0.7
+        self._rim_gaps = RoughField(rng, (14, 1.3 * patchy), (2, 0.7 * patchy))
+        self._necrosis_bumps = RoughField(rng, (7, 2.0), (2, 2.0))
 
         anatomy.push(self.centre, reach=1.3 * self.radius, strength=rng.uniform(0.15, 0.45))
         self._travel = self._edema_travel(anatomy)
@@ -100,7 +100,7 @@ class Lesion:
         depth = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
         rim = self._rim_gaps.on(grid) - depth / (3 * np.exp(self._rim_width.on(grid)))
         enhancing = _highest(rim, core, self.enhancing_share * core.sum())
-        dead = depth + self._necrosis_bumps.on(grid)
+        dead = np.minimum(depth, 4) + self._necrosis_bumps.on(grid)
         necrosis = _highest(dead, core & ~enhancing, self.necrosis_share * core.sum())
         labels[core] = NON_ENHANCING
         labels[enhancing] = ENHANCING
