@@ -93,11 +93,9 @@ def find_cases(
         raise CohortError(folder, [f"no case found; the file names looked for: {expected}"])
 
     if modalities is None:
-        modalities = [
-            role
-            for role in (files or BRATS_SUFFIXES)
-            if role not in ("labels", "brain") and any(roles[role] for roles in found.values())
-        ]
+        modalities = [role for role in (files or BRATS_SUFFIXES) if role not in ("labels", "brain")]
+        if not files:  # then whatever some case has; the others must have it too
+            modalities = [m for m in modalities if any(roles[m] for roles in found.values())]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     problems, cases = [], []
     for directory, roles in found.items():

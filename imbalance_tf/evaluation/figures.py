@@ -41,7 +41,7 @@ CLASS_COLOURS = {
 }
 _MORE_COLOURS = ("#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STRATEGY_COLOURS = {"random": "#E69F00", "balanced": "#0072B2", "hard": "#CC79A7"}
-_GREYS = {"cmap": "gray", "vmin": -2.5, "vmax": 3.5, "interpolation": "nearest"}
+_GREYS = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
 
 
 def class_colours(scheme: LabelScheme) -> list[str]:
@@ -54,12 +54,13 @@ def modalities(cohort: Cohort, number: int) -> Figure:
     """One slice in every modality, and below it the same with the labels over it."""
     columns = len(cohort.modalities)
     figure, axes = _panels(2, columns, width=2.5 * columns, height=5.6)
+    window = _box(cohort.brain[number])
+    overlay = _overlay(cohort.labels[number][window], cohort.scheme, alpha=0.6)
     for channel, name in enumerate(cohort.modalities):
-        for row, labelled in enumerate((False, True)):
-            axes[row, channel].imshow(cohort.images[number, ..., channel].astype(float), **_GREYS)
-            if labelled:
-                axes[row, channel].imshow(_overlay(cohort.labels[number], cohort.scheme, alpha=0.6))
+        for axis in axes[:, channel]:
+            axis.imshow(cohort.images[number, ..., channel][window].astype(float), **_GREYS)
         axes[0, channel].set_title(name)
+        axes[1, channel].imshow(overlay)
     _class_legend(figure, cohort.scheme)
     return _closed(figure)
 
@@ -89,6 +90,7 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
         xlabel="share of brain voxels, % (log scale); one tick a case",
     )
     axis.invert_yaxis()
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set_xlim(left=max(0.005, 50 * shares[shares > 0].min().min()), right=100)
     axis.spines[["top", "right"]].set_visible(False)
     return _closed(figure)

@@ -97,8 +97,8 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
 def _write_html_and_figures(executed: Path, out: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     # Without the addresses of script hosts: the page must open without a network.
-    offline = dict.fromkeys(("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url"), "")
-    html, _ = HTMLExporter(**offline).from_notebook_node(notebook)
+    addresses = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
+    html, _ = HTMLExporter(**dict.fromkeys(addresses, "")).from_notebook_node(notebook)
     for folder in ("html", "figures"):
         (out / folder).mkdir(exist_ok=True)
     (out / "html" / f"{executed.stem}.html").write_text(html, encoding="utf-8")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from imbalance_tf.cohort.phantom import write_phantom_cohort
 from imbalance_tf.cohort.reading import CohortError
@@ -106,9 +107,10 @@ def open_lab(
     refuse_unwritable(out)
     folder = Path(data) if data else out / "phantom"
     if not data:
-        write_phantom_cohort(
-            folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
-        )
+        with FileLock(out / ".phantom.lock"):  # two notebooks may be opened at once
+            write_phantom_cohort(
+                folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
+            )
     cohort = load_cohort(folder, scheme=scheme, files=files or None)
     cases = len(cohort.case_ids)
     if cases < 2:

@@ -13,7 +13,7 @@ class ClassIndex:
     """Every brain voxel of a cohort, ordered by class, so that the k-th voxel of a class is found.
 
     Only the runs of equal class along the rows are stored, with their cumulative lengths: a
-    hundredth of the memory of a list of voxels, and a draw that is exactly uniform in every class.
+    fraction of the memory of a list of voxels, and a draw that is exactly uniform in every class.
     Voxels outside the brain are left out, unless they carry a tumour label.
 
     Attributes

@@ -14,7 +14,7 @@ MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 130, 0.5, 26, 232
 CORE_MIX = {
     # Shares of necrosis, non-enhancing and enhancing tumour in the core, and how alike the cases
     # are (the concentration of a Dirichlet distribution).
-    "high grade": ((0.38, 0.08, 0.54), 9),
+    "high grade": ((0.40, 0.07, 0.53), 9),
     "low grade": ((0.15, 0.63, 0.22), 20),
 }
 REACH_MM = 62
@@ -32,7 +32,7 @@ class Lesion:
 
     def __init__(self, rng: np.random.Generator, anatomy: Anatomy, *, low_grade: bool):
         volume = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), SMALLEST_ML, LARGEST_ML)
-        edema_share = np.clip(rng.normal(0.60, 0.11), 0.35, 0.82)
+        edema_share = np.clip(rng.normal(0.58, 0.11), 0.35, 0.82)
         mix, concentration = CORE_MIX["low grade" if low_grade else "high grade"]
         mix = rng.dirichlet(np.multiply(mix, concentration))
         self.edema_ml = volume * edema_share

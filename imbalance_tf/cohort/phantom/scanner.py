@@ -13,17 +13,17 @@ MEAN_Z = {
     # the tissues have the means of eight slices of BraTS 2013, the tumour classes those and the
     # ones of sixteen high-grade cases of BraTS 2018.
     #         CSF    GM     WM     necr.  edema  non-e. enh.
-    "t1": (-1.87, -0.26, +0.67, -0.75, -0.25, -0.45, -0.27),
-    "t1ce": (-1.44, -0.29, +0.49, -0.88, -0.45, -0.55, +1.75),
-    "t2": (+1.58, -0.19, -0.58, +1.90, +0.88, +1.02, +1.03),
-    "flair": (-1.74, -0.44, -0.33, +1.25, +1.45, +1.55, +1.70),
+    "t1": (-2.20, -0.36, +0.80, -0.80, -0.36, -0.50, -0.32),
+    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.45, -0.55, +1.75),
+    "t2": (+2.00, -0.16, -0.70, +2.05, +0.88, +1.02, +1.03),
+    "flair": (-2.20, -0.32, -0.38, +1.25, +1.45, +1.55, +1.70),
 }
 SD_Z = {
     # Texture within one class of one case; noise, bias and borders come on top.
-    "t1": (0.50, 0.32, 0.26, 0.33, 0.33, 0.33, 0.33),
-    "t1ce": (0.50, 0.32, 0.26, 0.35, 0.28, 0.28, 0.75),
-    "t2": (0.75, 0.38, 0.32, 0.85, 0.48, 0.62, 0.58),
-    "flair": (0.60, 0.48, 0.42, 0.82, 0.74, 0.74, 0.82),
+    "t1": (0.50, 0.28, 0.22, 0.33, 0.33, 0.33, 0.33),
+    "t1ce": (0.50, 0.28, 0.22, 0.35, 0.28, 0.28, 0.75),
+    "t2": (0.75, 0.32, 0.26, 0.98, 0.54, 0.72, 0.65),
+    "flair": (0.60, 0.40, 0.34, 0.94, 0.83, 0.83, 0.94),
 }
 CASE_SD = {"t1": 0.33, "t1ce": 0.25, "t2": 0.40, "flair": 0.80}
 """How far a case's whole tumour is brighter or darker than the average case's."""
@@ -53,16 +53,16 @@ def scan(
             z -= 1.5 * vessels
         elif modality == "flair":
             z += 1.5 * hyperintense
-        blur = rng.uniform(0.4, 0.8)
+        blur = rng.uniform(0.5, 0.9)
         z = ndimage.gaussian_filter(z, [blur / step for step in grid.spacing], truncate=3)
 
-        texture = RoughField(rng, (18, 0.6), (6, 0.5), (2, 0.35)).on(grid)
+        texture = RoughField(rng, (18, 0.6), (6, 0.55), (2, 0.22)).on(grid)
         texture += np.float32(0.5 * WATER[modality]) * wet
         z += _mix(spread, tissue, box, weights, shine_through=0) * texture
 
         signal = np.maximum(z + MEAN_OVER_SD[modality], 0)
         signal *= np.exp(np.float32(rng.uniform(0.02, 0.07)) * SmoothField(rng, 70).on(grid))
-        noise = np.float32(rng.uniform(0.08, 0.2))
+        noise = np.float32(rng.uniform(0.05, 0.15))
         signal += noise * rng.standard_normal(grid.shape, np.float32)
         signal = np.hypot(signal, noise * rng.standard_normal(grid.shape, np.float32))
         signal *= np.float32(np.exp(rng.uniform(np.log(20), np.log(800))))

@@ -70,7 +70,7 @@ def write_phantom_cohort(
     slice_thickness
         Millimetres, 1 to 10; time and disk fall in proportion.
     progress
-        Show a progress bar on stderr.
+        Show a progress bar on stderr, if that is a terminal.
 
     Returns
     -------
@@ -114,7 +114,8 @@ def write_phantom_cohort(
     _write_text(folder / "README.txt", README.format(**asked, notice=notice))
 
     missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
-    for number in tqdm(missing, desc="phantom cases", unit="case", disable=not progress):
+    hidden = None if progress else True  # None: shown on a terminal, hidden in a log
+    for number in tqdm(missing, desc="phantom cases", unit="case", disable=hidden):
         name = _case_name(number)
         partial = folder / f".{name}.partial"
         if partial.exists():

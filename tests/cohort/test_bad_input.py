@@ -1,0 +1,165 @@
+"""Input that cannot be right: the words of the error, and nothing changed on disk."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from imbalance_tf import CohortError, load_cohort
+
+from ..conftest import SHAPE, save
+
+
+def _volume(value=0.0):
+    return np.full(SHAPE, value, np.float32)
+
+
+def missing_folder(folder):
+    return {"folder": folder / "nowhere"}
+
+
+def a_file(folder):
+    return {"folder": next((folder / "case_0").iterdir())}
+
+
+def empty_folder(folder):
+    (folder / "empty").mkdir()
+    return {"folder": folder / "empty"}
+
+
+def no_segmentation(folder):
+    (folder / "case_1" / "case_1_seg.nii.gz").unlink()
+
+
+def other_shape(folder):
+    save(folder / "case_1" / "case_1_flair.nii.gz", _volume()[:, :, :-1])
+
+
+def foreign_label(folder):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[20, 20, 5] = 9
+    save(folder / "case_1" / "case_1_seg.nii.gz", labels)
+
+
+def label_outside_named_scheme(folder):
+    return {"scheme": "brats2017"}
+
+
+def fractional_label(folder):
+    save(folder / "case_1" / "case_1_seg.nii.gz", _volume(0.5))
+
+
+def negative_label(folder):
+    save(folder / "case_1" / "case_1_seg.nii.gz", _volume(-1))
+
+
+def truncated(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def not_nifti(folder):
+    (folder / "case_1" / "case_1_t1.nii.gz").write_bytes(b"these are not the bytes of a scan")
+
+
+def empty_file(folder):
+    (folder / "case_1" / "case_1_t1.nii.gz").write_bytes(b"")
+
+
+def nan_voxels(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata().astype(np.float32)
+    scan[20, 20, 5:7] = np.nan
+    save(path, scan)
+
+
+def constant_scan(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata()
+    save(path, np.where(scan > 0, 7, 0).astype(np.float32))
+
+
+def four_dimensions(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
+
+
+def noisy_background(folder):
+    noise = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    save(folder / "case_1" / "case_1_t1.nii.gz", noise)
+
+
+def two_files_for_a_pattern(folder):
+    return {"files": {"any": "*.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def two_files_by_name(folder):
+    save(folder / "case_1" / "copy_of_case_1_t1.nii.gz", _volume())
+
+
+def pattern_without_labels(folder):
+    return {"files": {"t1": "*_t1.nii.gz"}}
+
+
+def pattern_matching_nothing(folder):
+    return {"files": {"t1": "*_t1w.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def only_segmentations(folder):
+    for path in folder.rglob("*.nii.gz"):
+        if "_seg" not in path.name:
+            path.unlink()
+
+
+def missing_modality(folder):
+    return {"modalities": ["t1", "t2"]}
+
+
+def unknown_scheme(folder):
+    return {"scheme": "brats1999"}
+
+
+def same_name_twice(folder):
+    (folder / "copy").mkdir()
+    for path in (folder / "case_1").iterdir():
+        (folder / "copy" / "case_1").mkdir(exist_ok=True)
+        (folder / "copy" / "case_1" / path.name).write_bytes(path.read_bytes())
+
+
+KINDS = [
+    (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
+    (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
+    (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
+    (no_segmentation, CohortError, "case_1: no segmentation"),
+    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
+    (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9; BraTS .* 0 to 4"),
+    (label_outside_named_scheme, CohortError, "label value 3 is outside scheme 'brats2017'"),
+    (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
+    (negative_label, CohortError, "case_1_seg.nii.gz: label value -1; values from 0"),
+    (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
+    (not_nifti, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
+    (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
+    (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
+    (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
+    (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*narrow the pattern '\*.nii.gz'"),
+    (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
+    (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),
+    (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),
+    (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
+    (missing_modality, CohortError, "case_0: no file for 't2'"),
+    (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2013"),
+    (same_name_twice, CohortError, "two cases are named case_1"),
+]
+
+
+def _contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("spoil", "error", "words"), KINDS, ids=[k[0].__name__ for k in KINDS])
+def test_bad_input_is_refused_in_words(case_folder, spoil, error, words):
+    arguments = {"folder": case_folder, **(spoil(case_folder) or {})}
+    before = _contents(case_folder)
+    with pytest.raises(error, match=words):
+        load_cohort(arguments.pop("folder"), **arguments)
+    assert _contents(case_folder) == before

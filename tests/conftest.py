@@ -1,0 +1,81 @@
+"""What the tests share: a made-up cohort in memory, and small NIfTI cases on disk."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from imbalance_tf import SCHEMES, Cohort, write_phantom_cohort
+
+SHAPE = (40, 36, 12)
+
+
+@pytest.fixture(scope="session")
+def cohort():
+    """Three cases of different size; five classes, unevenly frequent, one rare."""
+    generator = np.random.default_rng(0)
+    depths = (3, 6, 2)
+    labels = generator.choice(5, p=[0.8, 0.1, 0.06, 0.03, 0.01], size=(sum(depths), 70, 61))
+    labels = labels.astype(np.uint8)
+    brain = (generator.random(labels.shape) < 0.7) | (labels > 0)
+    images = generator.normal(size=(*labels.shape, 2)).astype(np.float16)
+    images[..., 0] += labels
+    images[~brain] = -5
+    return Cohort(
+        images=images,
+        labels=labels,
+        brain=brain,
+        case_ids=("small", "large", "tiny"),
+        slice_case=np.repeat([0, 1, 2], depths),
+        scheme=SCHEMES["brats2013"],
+        modalities=("t1", "flair"),
+    )
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory):
+    """The embedded cohort of the smoke profile."""
+    return write_phantom_cohort(
+        tmp_path_factory.mktemp("phantom") / "cases", cases=4, slice_thickness=10
+    )
+
+
+def save(path, data, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) if affine is None else affine
+    nib.save(nib.Nifti1Image(data, affine), path)
+    return path
+
+
+@pytest.fixture
+def write_case():
+    """Write one small BraTS-like case into a folder, with anything replaced."""
+
+    def write(folder, name, *, seed=0, values=(0, 1, 2, 3, 4), modalities=("t1", "flair"), **other):
+        generator = np.random.default_rng(seed)
+        brain = np.zeros(SHAPE, bool)
+        brain[5:35, 5:30, 2:10] = True
+        labels = np.zeros(SHAPE, np.uint8)
+        for position, value in enumerate(values):
+            labels[10 + 2 * position : 12 + 2 * position, 10:20, 4:8] = value
+        files = {"seg": labels}
+        for modality in modalities:
+            scan = generator.normal(300, 40, SHAPE) + 50 * labels
+            files[modality] = np.where(brain, scan, 0).astype(np.float32)
+        for suffix, data in {**files, **other}.items():
+            if data is not None:
+                save(folder / name / f"{name}_{suffix}.nii.gz", data)
+        return folder / name
+
+    return write
+
+
+@pytest.fixture
+def case_folder(tmp_path, write_case):
+    """A folder of three good cases."""
+    for number in range(3):
+        write_case(tmp_path / "cases", f"case_{number}", seed=number)
+    return tmp_path / "cases"

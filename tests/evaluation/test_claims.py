@@ -1,0 +1,57 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import SCHEMES
+from imbalance_tf.evaluation.claims import compare_with_paper, verdict
+
+FIVE = SCHEMES["brats2013"]
+COLUMNS = ["whole", "core", "active", *FIVE.classes]
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ([0.1, 0.2, 0.15], "seen here"),
+        ([-0.1, -0.2, -0.15], "the opposite here"),
+        ([-0.2, 0.2, 0.01], "undecided"),
+        ([0.0, 0.0], "undecided"),
+        ([0.3], "as in the paper, but on one case only"),
+        ([-0.3, np.nan], "not as in the paper, but on one case only"),
+        ([np.nan, np.nan], "cannot be said"),
+    ],
+)
+def test_the_verdict_follows_from_the_numbers(differences, words):
+    assert verdict(pd.Series(differences)).startswith(words)
+
+
+def _tables(random, balanced, hard, cases=4):
+    generator = np.random.default_rng(0)
+    return {
+        name: pd.DataFrame(level + generator.normal(0, 0.001, (cases, 8)), columns=COLUMNS)
+        for name, level in {"random": random, "balanced": balanced, "hard": hard}.items()
+    }
+
+
+def test_a_run_like_the_papers_and_its_opposite_get_opposite_verdicts():
+    like = compare_with_paper(
+        _tables(0.5, 0.7, 0.6), _tables(0.6, 1.5, 1.5), rarest="non-enhancing"
+    )
+    opposite = compare_with_paper(
+        _tables(0.7, 0.5, 0.6), _tables(1.5, 0.6, 0.6), rarest="non-enhancing"
+    )
+    pairs = dict(zip(like.claim, zip(like.verdict, opposite.verdict, strict=True), strict=True))
+    assert pairs["balanced is above random on core"] == ("seen here", "the opposite here")
+    assert pairs["random is above balanced on whole"] == ("the opposite here", "seen here")
+    assert pairs["balanced is above hard on active"] == ("seen here", "the opposite here")
+    assert pairs["random under-draws the tumour"] == ("seen here", "the opposite here")
+    assert pairs["hard example mining over-draws the tumour"] == ("seen here", "the opposite here")
+
+
+def test_the_numbers_measured_stand_beside_the_claim():
+    claims = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(1, 1, 1), rarest="edema")
+    row = claims.set_index("claim").loc["balanced is above random on core", "measured"]
+    assert "balanced 0.70" in row
+    assert "random 0.50" in row
+    assert "+0.2" in row
+    assert "(4 cases)" in row

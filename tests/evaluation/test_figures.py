@@ -1,0 +1,62 @@
+"""What the figures draw, read back from the drawing."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import SCHEMES
+from imbalance_tf.evaluation import figures
+from imbalance_tf.evaluation.dice import PAPER_DICE
+
+COLUMNS = ["whole", "core", "active", *SCHEMES["brats2013"].classes]
+
+
+@pytest.fixture
+def tables():
+    generator = np.random.default_rng(0)
+    return {
+        name: pd.DataFrame(generator.random((3, 8)), columns=COLUMNS)
+        for name in ("random", "balanced", "hard")
+    }
+
+
+def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort):
+    figures.modalities(cohort, 0)
+    assert plt.get_fignums() == []
+
+
+def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
+    scheme = SCHEMES["brats2013"]
+    overlay = figures._overlay(np.arange(5), scheme, alpha=0.6)
+    assert overlay[:, 3].tolist() == [0, 0.6, 0.6, 0.6, 0.6]
+    assert len({tuple(colour) for colour in overlay}) == 5
+
+
+def test_segmentations_have_a_row_a_slice_and_a_column_a_map(cohort):
+    maps = {"truth": cohort.labels, "random": np.zeros_like(cohort.labels)}
+    figure = figures.segmentations(cohort, [0, 5], maps)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["flair", "truth", "random"]
+    assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["small", "large"]
+
+
+def test_every_case_and_the_papers_value_are_drawn(tables):
+    figure = figures.dice_by_case(tables, ["whole", "healthy"], paper=PAPER_DICE)
+    drawn = np.concatenate([line.get_ydata() for line in figure.axes[0].lines])
+    for name, table in tables.items():
+        assert np.isin(table[["whole", "healthy"]].to_numpy(), drawn).all()
+        assert PAPER_DICE.loc[name, "whole"] in drawn
+
+
+def test_a_ratio_beyond_the_axis_is_drawn_at_its_end(tables):
+    tables["random"].loc[0, "whole"] = 0.0
+    tables["random"].loc[1, "whole"] = 500.0
+    figure = figures.volumes({"random": tables["random"]}, ["whole"])
+    assert {0.05, 20} <= set(figure.axes[0].lines[0].get_xdata())
+
+
+def test_a_class_that_the_package_does_not_know_gets_a_colour():
+    from imbalance_tf import LabelScheme
+
+    scheme = LabelScheme("lesions", ("healthy", "lesion"), (0, 1), {"whole": ("lesion",)})
+    assert len(set(figures.class_colours(scheme))) == 2

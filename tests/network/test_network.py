@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from imbalance_tf import AIR, patch_cnn, segment
+from imbalance_tf._tensorflow import keras
+from imbalance_tf.sampling.patches import cut_patches
+
+
+def _patchwise(model, images, centres):
+    size = model.input_shape[1]
+    patches = cut_patches(images, centres, size, fill=AIR).astype(np.float32)
+    return softmax(model.predict_on_batch(patches), axis=-1)
+
+
+@given(
+    size=st.integers(22, 66),
+    height=st.integers(1, 50),
+    width=st.integers(1, 50),
+    slices=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=12)
+def test_segment_is_the_patch_model_at_every_voxel(size, height, width, slices, seed):
+    generator = np.random.default_rng(seed)
+    model = patch_cnn(channels=2, classes=5, patch_size=size, seed=seed)
+    images = generator.normal(size=(slices, height, width, 2)).astype(np.float16)
+    dense = segment(model, images)
+    assert dense.dtype == np.float32
+    assert dense.shape == (slices, height, width, 5)
+    inner = generator.integers(0, (slices, height, width), size=(30, 3))
+    corners = [
+        [0, 0, 0],
+        [0, height - 1, 0],
+        [0, 0, width - 1],
+        [slices - 1, height - 1, width - 1],
+    ]
+    centres = np.concatenate([inner, corners])
+    assert np.abs(dense[tuple(centres.T)] - _patchwise(model, images, centres)).max() < 1e-5
+
+
+def test_segment_at_the_size_of_a_brats_slice():
+    generator = np.random.default_rng(0)
+    model = patch_cnn(channels=4, classes=5)
+    images = generator.normal(size=(1, 240, 240, 4)).astype(np.float32)
+    centres = generator.integers(0, (1, 240, 240), size=(200, 3))
+    dense = segment(model, images)
+    assert np.abs(dense[tuple(centres.T)] - _patchwise(model, images, centres)).max() < 1e-5
+    assert np.allclose(dense.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_the_seed_decides_the_weights():
+    one, same, other = (patch_cnn(channels=1, classes=2, seed=seed) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), same.get_weights()))  # noqa: B905
+    assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
+
+
+def test_images_that_do_not_fit_the_model_are_refused():
+    model = patch_cnn(channels=4, classes=5)
+    with pytest.raises(ValueError, match=r"shape \(1, 9, 9, 2\).*made for 4 modalities"):
+        segment(model, np.zeros((1, 9, 9, 2)))
+
+
+def test_a_patch_that_is_too_small_is_refused():
+    with pytest.raises(ValueError, match="patch_size=21; at least 22 is expected"):
+        patch_cnn(channels=1, classes=2, patch_size=21)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([keras.layers.Conv2D(2, 3, padding="same")], "layer 'odd' .Conv2D. has no exact dense"),
+        ([keras.layers.Conv2D(2, 3, strides=2)], "layer 'odd' .Conv2D. has no exact dense form"),
+        ([keras.layers.BatchNormalization()], "layer 'odd' .BatchNormalization. has no exact"),
+        ([keras.layers.Conv2D(2, 3)], "must end in a full-window convolution"),
+    ],
+)
+def test_a_model_without_an_exact_dense_form_is_refused(layers, words):
+    layers[0].name = "odd"
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers, keras.layers.Flatten()])
+    with pytest.raises(ValueError, match=words):
+        segment(model, np.zeros((1, 9, 9, 1)))

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from imbalance_tf import HardExampleMining, HardExampleSampler, patch_cnn, patch_dataset
+from imbalance_tf._tensorflow import keras
+
+SIZE = 22
+
+
+@pytest.fixture
+def model():
+    model = patch_cnn(channels=2, classes=5, patch_size=SIZE, seed=1)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def _fit(model, cohort, sampler, *callbacks, epochs=2, steps=6, **other):
+    data = patch_dataset(cohort, sampler, steps=steps, patch_size=SIZE, **other)
+    return model.fit(data, epochs=epochs, callbacks=list(callbacks), shuffle=False, verbose=0)
+
+
+def _is_hard(model, patches, labels, threshold):
+    probabilities = softmax(model.predict_on_batch(patches), axis=-1)
+    own = probabilities[np.arange(len(labels)), labels]
+    return (probabilities.argmax(axis=-1) != labels) | (own < threshold)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.75])
+def test_what_the_dataset_draws_is_hard_for_the_model_that_mined_it(cohort, model, threshold):
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, threshold=threshold, candidates_per_class=300)
+    _fit(model, cohort, sampler, mining, epochs=3)
+    full = [number for number, pool in enumerate(sampler.pool) if len(pool) >= 24]
+    assert full, "nothing was mined, so nothing is tested"
+    for patches, labels in patch_dataset(cohort, sampler, steps=4, patch_size=SIZE):
+        hard = _is_hard(model, patches.numpy(), labels.numpy(), threshold)
+        assert hard[np.isin(labels, full)].all()
+
+
+def test_what_is_left_out_of_the_pool_is_easy(cohort, model):
+    """With every voxel a candidate, the pool must be all that is hard."""
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, threshold=0.4, candidates_per_class=10**6)
+    mining.set_model(model)
+    mining.on_epoch_end(0)
+    rare = sampler.index.centres(sampler.index.first[4] + np.arange(sampler.index.counts[4]))
+    from imbalance_tf.sampling.patches import cut_patches
+
+    patches = cut_patches(cohort.images, rare, SIZE, fill=-5).astype(np.float32)
+    hard = _is_hard(model, patches, np.full(len(rare), 4), 0.4)
+    assert set(map(tuple, sampler.pool[4])) == set(map(tuple, rare[hard]))
+
+
+def test_nothing_is_mined_before_the_first_epoch_and_nothing_is_stale(cohort, model):
+    """Every batch of epoch e must come from the pool that was mined after epoch e - 1."""
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, candidates_per_class=200)
+    drawn, pools = [], []
+    draw = sampler.draw
+
+    def recording(n):
+        centres = draw(n)
+        drawn.append(centres)
+        return centres
+
+    sampler.draw = recording
+
+    class Record(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            pools.append([set(map(tuple, pool)) for pool in sampler.pool])
+
+    _fit(model, cohort, sampler, mining, Record(), epochs=3, steps=5)
+    assert len(drawn) == 15
+    assert not any(pools[0])
+    for epoch in (1, 2):
+        assert any(len(pool) >= 24 for pool in pools[epoch])
+        for centres in drawn[5 * epoch : 5 * epoch + 5]:
+            labels = cohort.labels[tuple(centres.T)]
+            for number, pool in enumerate(pools[epoch]):
+                mine = set(map(tuple, centres[labels == number]))
+                assert len(mine & pool) >= min(24, len(pool))
+
+
+def test_the_pool_sizes_are_in_the_history(cohort, model):
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, candidates_per_class=50)
+    history = _fit(model, cohort, sampler, mining).history
+    for name, pool in zip(cohort.scheme.classes, sampler.pool, strict=True):
+        assert history[f"hard_{name}"][-1] == len(pool)
+    assert len(mining.hard) == sum(map(len, sampler.pool))
+    assert mining.hard.probability.is_monotonic_increasing
+
+
+def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
+    """Same model, same epoch: the same pool, whether training went through or was resumed."""
+    straight = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, straight, candidates_per_class=100)
+    mining.set_model(model)
+    mining.on_epoch_end(3)
+    resumed = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, resumed, candidates_per_class=100)
+    mining.set_model(model)
+    mining.on_epoch_begin(4)
+    assert all(np.array_equal(a, b) for a, b in zip(straight.pool, resumed.pool, strict=True))
+    assert any(len(pool) for pool in resumed.pool)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"threshold": 1.5}, "threshold=1.5; a probability from 0 to 1"),
+        ({"threshold": 75}, "threshold=75; a probability"),
+        ({"candidates_per_class": 0}, "candidates_per_class=0; at least 1"),
+    ],
+)
+def test_wrong_arguments_are_named(cohort, change, words):
+    with pytest.raises(ValueError, match=words):
+        HardExampleMining(cohort, HardExampleSampler(cohort, seed=0), **change)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbalance_tf import AIR, BalancedSampler, HardExampleSampler, RandomSampler, patch_dataset
+from imbalance_tf.sampling.patches import cut_patches
+
+
+class Fixed:
+    """A sampler that draws what it was given: whatever has draw(n) is a sampler."""
+
+    def __init__(self, centres):
+        self.centres = np.asarray(centres, np.int32)
+
+    def draw(self, n):
+        return self.centres[:n]
+
+
+def _by_padding(stack, centres, size, fill):
+    """The slow obvious way."""
+    rest = [(0, 0)] * (stack.ndim - 3)
+    padded = np.pad(stack, [(0, 0), (size, size), (size, size), *rest], constant_values=fill)
+    half = size // 2
+    return np.stack(
+        [
+            padded[s, r + size - half : r + 2 * size - half, c + size - half : c + 2 * size - half]
+            for s, r, c in centres
+        ]
+    )
+
+
+@given(size=st.integers(1, 40), data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_patches_are_those_of_a_padded_slice_at_every_border(size, data):
+    stack = np.random.default_rng(0).normal(size=(2, 17, 23, 3)).astype(np.float16)
+    centre = st.tuples(st.integers(0, 1), st.integers(0, 16), st.integers(0, 22))
+    centres = np.array(data.draw(st.lists(centre, min_size=1, max_size=5)))
+    patches = cut_patches(stack, centres, size, fill=AIR)
+    assert patches.dtype == stack.dtype
+    assert np.array_equal(patches, _by_padding(stack, centres, size, AIR))
+
+
+@pytest.mark.parametrize("size", [16, 33])
+def test_the_dataset_gives_patch_label_and_centre(cohort, size):
+    dataset = patch_dataset(
+        cohort, RandomSampler(cohort, seed=0), steps=2, batch_size=7, patch_size=size,
+        with_centres=True,
+    )  # fmt: skip
+    batches = list(dataset.as_numpy_iterator())
+    assert len(batches) == len(dataset) == 2
+    sampler = RandomSampler(cohort, seed=0)
+    for patches, labels, centres in batches:
+        assert patches.dtype == np.float32
+        assert patches.shape == (7, size, size, 2)
+        assert labels.dtype == np.int32
+        assert np.array_equal(centres, sampler.draw(7))
+        assert np.array_equal(patches, _by_padding(cohort.images, centres, size, AIR))
+        assert np.array_equal(labels, cohort.labels[tuple(centres.T)])
+        assert np.array_equal(patches[:, size // 2, size // 2], cohort.images[tuple(centres.T)])
+
+
+def test_the_target_can_be_the_label_map_of_the_patch(cohort):
+    sampler = Fixed([[0, 0, 0], [3, 69, 60], [5, 30, 30]])
+    ((_, labels),) = patch_dataset(
+        cohort, sampler, steps=1, batch_size=3, patch_size=16, target="patch"
+    ).as_numpy_iterator()
+    assert labels.dtype == np.int32
+    assert np.array_equal(labels, _by_padding(cohort.labels, sampler.centres, 16, 0))
+
+
+@pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
+def test_every_batch_that_keras_gets_holds_24_of_each_class(cohort, Sampler):
+    dataset = patch_dataset(cohort, Sampler(cohort, seed=0), steps=12, patch_size=24)
+    counts = [np.bincount(labels).tolist() for _, labels in dataset.as_numpy_iterator()]
+    assert counts == [[24] * 5] * 12
+
+
+def _epochs(cohort, seed):
+    dataset = patch_dataset(
+        cohort, RandomSampler(cohort, seed=seed), steps=3, batch_size=20, patch_size=8,
+        with_centres=True,
+    )  # fmt: skip
+    return np.array([[batch[2] for batch in dataset.as_numpy_iterator()] for _ in range(2)])
+
+
+def test_the_same_seed_gives_the_same_batches_and_every_pass_others(cohort):
+    first = _epochs(cohort, seed=7)
+    assert np.array_equal(first, _epochs(cohort, seed=7))
+    assert not np.array_equal(first, _epochs(cohort, seed=8))
+    assert not np.array_equal(first[0], first[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 0}, "steps=0; at least 1"),
+        ({"batch_size": 0}, "batch_size=0; at least 1"),
+        ({"patch_size": -1}, "patch_size=-1; at least 1"),
+        ({"target": "center"}, "target='center'; 'centre' or 'patch' is expected"),
+    ],
+)
+def test_wrong_arguments_are_named(cohort, change, words):
+    with pytest.raises(ValueError, match=words):
+        patch_dataset(cohort, RandomSampler(cohort, seed=0), **{"steps": 1, **change})

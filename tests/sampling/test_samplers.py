@@ -1,0 +1,148 @@
+"""The laws of the samplers: exact where they are exact, by a chi-square test where random."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from imbalance_tf import BalancedSampler, HardExampleSampler, RandomSampler
+
+SAMPLERS = (RandomSampler, BalancedSampler, HardExampleSampler)
+UNLIKELY = 1e-3
+
+
+def _labels(cohort, centres):
+    return cohort.labels[tuple(centres.T)]
+
+
+def _counts(cohort, centres):
+    return np.bincount(_labels(cohort, centres), minlength=5)
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_draws_are_voxels_of_the_brain(cohort, Sampler):
+    centres = Sampler(cohort, seed=0).draw(500)
+    assert centres.shape == (500, 3)
+    assert centres.dtype == np.int32
+    assert cohort.brain[tuple(centres.T)].all()
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_the_seed_decides_the_draws(cohort, Sampler):
+    one, same, other = (Sampler(cohort, seed=seed) for seed in (3, 3, 4))
+    batches = [one.draw(120) for _ in range(3)]
+    assert all(np.array_equal(batch, same.draw(120)) for batch in batches)
+    assert not np.array_equal(batches[0], other.draw(120))
+    assert not np.array_equal(batches[0], batches[1])
+    same.draws = 1
+    assert np.array_equal(same.draw(120), batches[1])
+
+
+def test_drawing_leaves_the_global_random_state_alone(cohort):
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    HardExampleSampler(cohort, seed=0).draw(120)
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_random_follows_the_class_shares(cohort):
+    sampler = RandomSampler(cohort, seed=1)
+    drawn = sum(_counts(cohort, sampler.draw(120)) for _ in range(300))
+    shares = sampler.index.counts / sampler.index.total
+    assert chisquare(drawn, drawn.sum() * shares).pvalue > UNLIKELY
+
+
+def test_random_within_the_slice_follows_the_slices(cohort):
+    sampler = RandomSampler(cohort, seed=1, within="slice")
+    centres = np.concatenate([sampler.draw(120) for _ in range(300)])
+    drawn = _counts(cohort, centres)
+    shares = np.bincount(cohort.labels.ravel(), minlength=5) / cohort.labels.size
+    assert chisquare(drawn, drawn.sum() * shares).pvalue > UNLIKELY
+    assert not cohort.brain[tuple(centres.T)].all()
+
+
+@pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
+def test_every_batch_of_120_holds_24_of_each_class(cohort, Sampler):
+    sampler = Sampler(cohort, seed=2)
+    for _ in range(200):
+        assert _counts(cohort, sampler.draw(120)).tolist() == [24] * 5
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_balanced_is_uniform_within_a_class_over_cases_of_different_size(cohort, number):
+    sampler = BalancedSampler(cohort, seed=5)
+    centres = np.concatenate([sampler.draw(120) for _ in range(400)])
+    slices = centres[_labels(cohort, centres) == number, 0]
+    drawn = np.bincount(slices, minlength=len(cohort.labels))
+    available = ((cohort.labels == number) & cohort.brain).sum(axis=(1, 2))
+    assert chisquare(drawn, drawn.sum() * available / available.sum()).pvalue > UNLIKELY
+
+
+@given(
+    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    n=st.integers(1, 200),
+)
+@settings(deadline=None, max_examples=50)
+def test_any_shares_are_met_to_the_next_whole_number(cohort, weights, n):
+    shares = np.array(weights) / sum(weights)
+    counts = _counts(cohort, BalancedSampler(cohort, seed=0, shares=shares).draw(n))
+    assert counts.sum() == n
+    assert (np.abs(counts - n * shares) < 1).all()
+
+
+def test_shares_that_are_no_whole_number_are_met_on_average(cohort):
+    shares = dict(zip(cohort.scheme.classes, (0.5, 0.21, 0.15, 0.09, 0.05), strict=True))
+    sampler = BalancedSampler(cohort, seed=0, shares=shares)
+    mean = np.mean([_counts(cohort, sampler.draw(7)) for _ in range(4000)], axis=0)
+    assert np.allclose(mean, 7 * np.array(list(shares.values())), atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.5, 0.5], "5 shares from 0 that add up to 1"),
+        ([0.5, 0.5, 0.5, 0, 0], "5 shares from 0 that add up to 1"),
+        ([1.5, -0.5, 0, 0, 0], "5 shares from 0 that add up to 1"),
+        ({"oedema": 1.0}, r"shares names \['oedema'\]; the classes are"),
+    ],
+)
+def test_wrong_shares_are_refused(cohort, shares, words):
+    with pytest.raises(ValueError, match=words):
+        BalancedSampler(cohort, seed=0, shares=shares)
+
+
+def test_a_class_that_no_case_has_is_named(cohort):
+    labels = np.where(cohort.labels == 3, 0, cohort.labels).astype(np.uint8)
+    from dataclasses import replace
+
+    without = replace(cohort, labels=labels)
+    with pytest.raises(ValueError, match="class 'non-enhancing' is to fill 20% of every batch"):
+        BalancedSampler(without, seed=0)
+    shares = [0.25, 0.25, 0.25, 0, 0.25]
+    counts = _counts(without, BalancedSampler(without, seed=0, shares=shares).draw(120))
+    assert counts.tolist() == [30, 30, 30, 0, 30]
+
+
+def test_hard_without_a_pool_is_balanced(cohort):
+    hard, balanced = HardExampleSampler(cohort, seed=9), BalancedSampler(cohort, seed=9)
+    counts = [_counts(cohort, sampler.draw(120)).tolist() for sampler in (hard, balanced)]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("size", [1, 10, 24, 60])
+def test_the_pool_comes_first_without_repeats_and_is_topped_up(cohort, size):
+    sampler = HardExampleSampler(cohort, seed=0)
+    index = sampler.index
+    sampler.pool = [
+        index.centres(first + np.arange(min(size, count)))
+        for first, count in zip(index.first, index.counts, strict=True)
+    ]
+    for _ in range(20):
+        centres = sampler.draw(120)
+        labels = _labels(cohort, centres)
+        assert np.bincount(labels).tolist() == [24] * 5
+        for number, pool in enumerate(sampler.pool):
+            drawn = [tuple(centre) for centre in centres[labels == number]]
+            in_pool = set(map(tuple, pool))
+            assert len(in_pool & set(drawn)) == min(24, len(pool))
