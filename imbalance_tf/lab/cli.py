@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .profiles import PROFILES
+
 __all__ = ["main"]
 
 # Nothing heavier than click is imported above: help must not wait for TensorFlow, nor for numpy.
@@ -43,6 +45,7 @@ def main():
 @click.option(
     "--profile",
     default="lab",
+    type=click.Choice(list(PROFILES)),
     show_default=True,
     help="smoke (a minute), lab (a class hour) or paper (the full protocol: days).",
 )
@@ -122,3 +125,7 @@ def notebooks(folder):
     for path in copy_notebooks(folder):
         click.echo(path)
     click.echo(f"Now: jupyter lab {folder}")
+
+
+if __name__ == "__main__":
+    main()

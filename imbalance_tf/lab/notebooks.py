@@ -85,7 +85,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookError(
-            f"{source.name} failed in cell {error.cell_index + 1}: {error.ename}: {error.evalue}\n"
+            f"{source.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"
             f"The notebook as far as it came: {executed}"
         ) from error
     finally:

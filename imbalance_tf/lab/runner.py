@@ -94,4 +94,5 @@ def _refuse_other_settings(out: Path, settings: dict) -> None:
 
 
 def _claim(out: Path, settings: dict) -> None:
+    out.mkdir(parents=True, exist_ok=True)
     (out / "lab.json").write_text(json.dumps(settings, indent=2))

@@ -107,6 +107,7 @@ def open_lab(
     refuse_unwritable(out)
     folder = Path(data) if data else out / "phantom"
     if not data:
+        out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".phantom.lock"):  # two notebooks may be opened at once
             write_phantom_cohort(
                 folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
@@ -131,13 +132,9 @@ def open_lab(
 
 
 def refuse_unwritable(out: Path) -> None:
-    """Make the output folder, or say in one sentence why it cannot be."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        writable = os.access(out, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
+    """PermissionError if a folder is not there and cannot be made, or is and cannot be written."""
+    nearest = next(path for path in (out, *out.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise PermissionError(
             f"the output folder {out} cannot be written; choose another (command line: --out)"
         )

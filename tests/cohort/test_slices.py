@@ -114,9 +114,7 @@ def test_a_subset_of_modalities(case_folder):
 def test_cases_of_different_size_share_a_cohort(tmp_path, write_case):
     write_case(tmp_path, "a")
     small = {
-        suffix: np.asarray(nib.load(tmp_path / "a" / f"a_{suffix}.nii.gz").dataobj)[
-            4:38, 2:34
-        ]  # fmt: skip
+        suffix: np.asarray(nib.load(tmp_path / "a" / f"a_{suffix}.nii.gz").dataobj)[4:38, 2:34]
         for suffix in ("t1", "flair", "seg")
     }
     write_case(tmp_path, "b", **small)

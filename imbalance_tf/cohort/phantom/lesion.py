@@ -9,7 +9,7 @@ from .fields import Grid, RoughField
 HEALTHY, NECROSIS, EDEMA, NON_ENHANCING, ENHANCING = range(5)
 """Label values of BraTS 2013; 0 is healthy brain and air alike."""
 
-MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 130, 0.5, 26, 232
+MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 122, 0.5, 26, 232
 """Whole-tumour volumes: 26-232 ml, median 116, in twenty patients of BraTS 2018."""
 CORE_MIX = {
     # Shares of necrosis, non-enhancing and enhancing tumour in the core, and how alike the cases

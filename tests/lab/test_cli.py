@@ -1,0 +1,168 @@
+"""The command line as a person meets it: words, exit codes, what is left on disk."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from imbalance_tf.lab.cli import main
+from imbalance_tf.lab.notebooks import notebook_paths
+
+from ..conftest import SHAPE, save
+
+
+def _invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def _contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def no_such_folder(folder):
+    return folder / "nowhere"
+
+
+def no_cases(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def no_segmentation(folder):
+    (folder / "case_1" / "case_1_seg.nii.gz").unlink()
+
+
+def other_shape(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", np.ones((9, 9, 9), np.float32))
+
+
+def foreign_label(folder):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[20, 20, 5] = 6
+    save(folder / "case_1" / "case_1_seg.nii.gz", labels)
+
+
+def truncated(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def nan_voxels(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata().astype(np.float32)
+    scan[20, 20, 5] = np.nan
+    save(path, scan)
+
+
+def one_case(folder):
+    for name in ("case_1", "case_2"):
+        for path in (folder / name).iterdir():
+            path.unlink()
+
+
+def a_class_in_the_test_case_only(folder):
+    """Whichever case is the test case (seed 0), only that one keeps its enhancing tumour."""
+    from imbalance_tf import load_cohort
+
+    _, test = load_cohort(folder).split(test_cases=1, seed=0)
+    for path in folder.rglob("*_seg.nii.gz"):
+        if path.parent.name not in test.case_ids:
+            labels = np.asarray(nib.load(path).dataobj).copy()
+            labels[labels == 4] = 0
+            save(path, labels)
+
+
+REFUSED = [
+    (no_such_folder, "there is no folder"),
+    (no_cases, "no case found; the file names looked for"),
+    (no_segmentation, "case_1: no segmentation"),
+    (other_shape, "(9, 9, 9) voxels, but case_1_seg.nii.gz has (40, 36, 12)"),
+    (foreign_label, "case_1_seg.nii.gz: label value 6"),
+    (truncated, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (nan_voxels, "case_1_t1.nii.gz: 1 voxels are NaN or infinite"),
+    (one_case, "one case only; at least two are needed"),
+    (a_class_in_the_test_case_only, "class 'enhancing' is in none of the 2 training cases"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), REFUSED, ids=[kind[0].__name__ for kind in REFUSED])
+def test_bad_data_ends_in_one_message_and_leaves_nothing(case_folder, tmp_path, spoil, words):
+    data = spoil(case_folder) or case_folder
+    before = _contents(tmp_path)
+    result = _invoke("run", "--profile", "smoke", "--data", data, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert _contents(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_that_matches_two_files_is_refused(case_folder, tmp_path):
+    result = _invoke("run", "--data", case_folder, "--out", tmp_path / "out",
+                     "--file", "flair=*.nii.gz", "--file", "labels=*_seg.nii.gz")  # fmt: skip
+    assert result.exit_code == 1
+    assert "3 files for 'flair'" in result.stderr
+    assert "narrow the pattern '*.nii.gz' to one" in result.stderr
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(case_folder, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    result = _invoke("run", "--data", case_folder, "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 1
+    assert "cannot be written; choose another" in result.stderr
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_the_results_of_other_settings_are_not_overwritten(case_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "lab.json").write_text('{"profile": "lab", "seed": 0}')
+    before = _contents(tmp_path)
+    result = _invoke(
+        "run", "--data", case_folder, "--out", tmp_path / "out", "--seed", 5, "--profile", "smoke"
+    )
+    assert result.exit_code == 1
+    assert "holds the results of a run with profile='lab'" in result.stderr
+    assert "seed=5" in result.stderr
+    assert "Choose another folder with --out" in result.stderr
+    assert _contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--profile", "quick"], "'quick' is not one of 'smoke', 'lab', 'paper'"),
+        (["run", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["run", "--file", "flair"], "ROLE=PATTERN is expected"),
+        (["run", "--file", "t1=a*", "--file", "t1=b*"], "'t1' is given twice"),
+        (["phantom", "x", "--cases", "0"], "0 is not in the range x>=1"),
+        (["train"], "No such command 'train'"),
+    ],
+)
+def test_bad_options_are_named(arguments, words):
+    result = _invoke(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_phantom_writes_a_cohort_and_refuses_to_mix_two(tmp_path):
+    written = _invoke("phantom", tmp_path / "p", "--cases", 1, "--slice-thickness", 10)
+    assert written.exit_code == 0, written.output
+    before = _contents(tmp_path)
+    result = _invoke("phantom", tmp_path / "p", "--cases", 1, "--slice-thickness", 10, "--seed", 1)
+    assert result.exit_code == 1
+    assert "choose" in result.stderr.lower()
+    assert _contents(tmp_path) == before
+
+
+def test_notebooks_are_copied_out_and_never_over_a_students_work(tmp_path):
+    result = _invoke("notebooks", tmp_path / "course")
+    assert result.exit_code == 0
+    copied = sorted((tmp_path / "course").iterdir())
+    assert [path.name for path in copied] == [path.name for path in notebook_paths()]
+    copied[1].write_text("a student's work")
+    copied[2].unlink()
+    again = _invoke("notebooks", tmp_path / "course")
+    assert again.exit_code == 1
+    assert "already has 01_data_exploration.ipynb" in again.stderr
+    assert copied[1].read_text() == "a student's work"
+    assert not copied[2].exists()

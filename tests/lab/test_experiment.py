@@ -1,0 +1,182 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import ExperimentConfig, dice_scores, load_cohort, run_experiment, segment
+from imbalance_tf.lab.experiment import run_folder
+
+CONFIG = ExperimentConfig(
+    "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
+)
+
+
+@pytest.fixture(scope="module")
+def split(phantom):
+    return load_cohort(phantom).split(test_cases=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def straight(split, tmp_path_factory):
+    """A run that nobody disturbed."""
+    return run_experiment(CONFIG, *split, tmp_path_factory.mktemp("straight"))
+
+
+def test_a_run_leaves_all_that_it_promises(straight, split):
+    names = {str(p.relative_to(straight.folder)) for p in straight.folder.rglob("*") if p.is_file()}
+    (case,) = split[1].case_ids
+    assert names == {
+        "config.json",
+        "model.keras",
+        "history.csv",
+        "dice.csv",
+        "volume_ratios.csv",
+        f"segmentations/{case}.nii.gz",
+    }
+    assert [p.name for p in straight.folder.parent.iterdir() if p.is_dir()] == [
+        straight.folder.name
+    ]
+    assert straight.config == CONFIG
+    assert straight.history.epoch.tolist() == [0, 1, 2]
+    assert {f"hard_{name}" for name in split[0].scheme.classes} < set(straight.history)
+
+
+def test_scores_segmentation_and_model_belong_together(straight, split):
+    _, test = split
+    (case,) = test.case_ids
+    predicted = straight.segmentation(test)
+    assert predicted.shape == test.labels.shape
+    assert not predicted[~test.brain].any()
+    expected = segment(straight.model, test.images).argmax(axis=-1)
+    assert (predicted == expected)[test.brain].mean() > 0.9999  # ties in the last bit
+    scores = dice_scores(test.labels[test.brain], predicted[test.brain], test.scheme)
+    assert straight.dice.loc[case].to_dict() == pytest.approx(scores, nan_ok=True)
+
+
+def test_the_segmentation_lies_over_the_scan(straight, split, phantom):
+    (case,) = split[1].case_ids
+    truth = nib.load(phantom / case / f"{case}_seg.nii.gz")
+    written = nib.load(straight.folder / "segmentations" / f"{case}.nii.gz")
+    assert np.allclose(written.affine, truth.affine)
+    assert written.shape == truth.shape
+    assert set(np.unique(written.dataobj)) <= set(split[1].scheme.values)
+
+
+def test_a_run_that_is_there_is_read_and_not_repeated(straight, split):
+    before = {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")}
+    again = run_experiment(CONFIG, *split, straight.folder.parent)
+    assert {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")} == before
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+def test_another_config_or_cohort_has_another_folder(split, tmp_path):
+    train, test = split
+    folders = {run_folder(CONFIG, train, test, tmp_path)}
+    for change in ({"seed": 1}, {"epochs": 4}, {"threshold": 0.5}, {"strategy": "random"}):
+        folders.add(run_folder(replace(CONFIG, **change), train, test, tmp_path))
+    folders.add(run_folder(CONFIG, train.subset(train.case_ids[:1]), test, tmp_path))
+    folders.add(run_folder(CONFIG, train, train, tmp_path))
+    assert len(folders) == 7
+
+
+def _run_in_a_process(phantom, folder):
+    code = (
+        "from tests.lab.test_experiment import CONFIG\n"
+        "from imbalance_tf import load_cohort, run_experiment\n"
+        f"train, test = load_cohort({str(phantom)!r}).split(test_cases=1, seed=0)\n"
+        f"run_experiment(CONFIG, train, test, {str(folder)!r})"
+    )
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    return subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.DEVNULL)
+
+
+def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, straight, tmp_path):
+    process = _run_in_a_process(phantom, tmp_path)
+    deadline = time.monotonic() + 120
+    while not (saved := list(tmp_path.glob(".hard-*.partial/model.keras"))):
+        assert process.poll() is None, "the run ended before its first epoch was saved"
+        assert time.monotonic() < deadline, "no epoch was saved"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(saved) == 1
+    assert not list(tmp_path.glob("hard-*")), "a killed run must not look finished"
+
+    resumed = run_experiment(CONFIG, *split, tmp_path)
+    assert resumed.history.epoch.tolist() == [0, 1, 2]
+    pd.testing.assert_frame_equal(resumed.history, straight.history, rtol=1e-3)
+    for mine, theirs in zip(resumed.model.get_weights(), straight.model.get_weights(), strict=True):
+        assert np.allclose(mine, theirs, atol=1e-3)
+    assert not list(tmp_path.glob(".hard-*.partial"))
+
+
+def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_path, monkeypatch):
+    from imbalance_tf.lab import experiment
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "volume_ratios", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(CONFIG, *split, tmp_path)
+    assert not list(tmp_path.glob("hard-*"))
+    monkeypatch.undo()
+    again = run_experiment(CONFIG, *split, tmp_path)
+    assert again.history.epoch.tolist() == [0, 1, 2]
+    pd.testing.assert_frame_equal(again.dice, straight.dice, atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_run(split, straight, tmp_path):
+    again = run_experiment(CONFIG, *split, tmp_path)
+    pd.testing.assert_frame_equal(again.history, straight.history)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+@pytest.fixture
+def copy(straight, tmp_path):
+    shutil.copytree(straight.folder, tmp_path / straight.folder.name)
+    return tmp_path / straight.folder.name
+
+
+def test_a_folder_made_by_another_config_is_refused(copy, split):
+    identity = json.loads((copy / "config.json").read_text())
+    identity["config"]["learning_rate"] = 0.5
+    (copy / "config.json").write_text(json.dumps(identity))
+    with pytest.raises(ValueError, match=r"was made by another config \(its config differ\)"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.csv", "dice.csv"])
+def test_a_folder_that_lacks_a_file_is_refused(copy, split, name):
+    (copy / name).unlink()
+    with pytest.raises(FileNotFoundError, match=r"is no complete run .*delete it"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"strategy": "smote"}, "strategy='smote'; one of random, balanced, hard"),
+        ({"epochs": 0}, "epochs=0; at least 1"),
+        ({"steps": -1}, "steps=-1; at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0; above 0"),
+    ],
+)
+def test_wrong_settings_are_named(change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(CONFIG, **change)
+
+
+def test_cohorts_that_do_not_fit_are_refused(split, cohort, tmp_path):
+    with pytest.raises(ValueError, match="they must be the same"):
+        run_experiment(CONFIG, split[0], cohort, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,68 @@
+"""What must not wait for TensorFlow."""
+
+import subprocess
+import sys
+
+import pytest
+
+import imbalance_tf
+
+
+def _loaded(code):
+    """Modules that are loaded after running some code in a new interpreter."""
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    loaded = _loaded("import imbalance_tf")
+    assert not loaded & {"tensorflow", "keras", "numpy", "pandas", "nilearn"}
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "from imbalance_tf.lab.cli import main\n"
+        "main(['run', '--help'], standalone_mode=False)\nmain(['--help'], standalone_mode=False)"
+    )
+    assert not _loaded(code) & {"tensorflow", "keras", "numpy", "pandas", "nilearn", "papermill"}
+
+
+def test_the_embedded_cohort_is_written_and_read_without_tensorflow(tmp_path):
+    code = (
+        "from imbalance_tf.lab.cli import main\n"
+        f"main(['phantom', {str(tmp_path / 'p')!r}, '--cases', '1', '--slice-thickness', '10'],"
+        " standalone_mode=False)\n"
+        "from imbalance_tf import load_cohort\n"
+        f"load_cohort({str(tmp_path / 'p')!r}, scheme='brats2013')"
+    )
+    assert not _loaded(code) & {"tensorflow", "keras"}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        imbalance_tf.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", imbalance_tf.__all__)
+def test_every_public_name_is_there_with_a_docstring(name):
+    public = getattr(imbalance_tf, name)
+    assert name in dir(imbalance_tf)
+    if callable(public):
+        assert public.__doc__.strip()
+
+
+def test_tensorflow_starts_without_a_word():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import imbalance_tf; imbalance_tf.patch_cnn(channels=1, classes=2)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == done.stderr == ""

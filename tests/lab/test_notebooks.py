@@ -1,0 +1,186 @@
+"""The notebooks as they are committed, as they are executed, and as they fail."""
+
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import papermill
+import pytest
+
+from imbalance_tf.lab.notebooks import NotebookError, execute_notebook, notebook_paths
+
+NAMES = [
+    "01_data_exploration",
+    "02_random_sampling",
+    "03_balanced_sampling",
+    "04_hard_example_mining",
+    "05_dice_comparison",
+]
+PARAMETERS = {"profile", "data", "out", "seed", "files", "scheme"}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+NOISE = re.compile(
+    r"oneDNN|cpu_feature_guard|computation_placer|cuda|TensorRT|absl|rendezvous|XLA|"
+    r"[IWEF]\d{4} \d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d|Warning",
+    re.IGNORECASE,
+)
+
+# ipykernel and zmq, in the process that runs the kernel.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(params=notebook_paths(), ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_the_five_notebooks_are_there():
+    assert [path.stem for path in notebook_paths()] == NAMES
+
+
+def test_a_notebook_is_committed_clean(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+def test_a_notebook_opens_with_objectives_and_minutes_and_ends_with_a_question(notebook):
+    first = notebook.cells[0].source
+    assert first.startswith("# ")
+    assert "**After this notebook you can**" in first
+    assert re.search(r"About \d+ minutes", first)
+    assert "## To think about" in notebook.cells[-1].source + notebook.cells[-2].source
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_one_tagged_annotated_parameters_cell(path):
+    tagged = [
+        cell
+        for cell in nbformat.read(path, as_version=4).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert len(tagged) == 1
+    known = papermill.inspect_notebook(str(path))
+    assert set(known) == PARAMETERS
+    for parameter in known.values():
+        assert parameter["inferred_type_name"] in ("str", "int", "dict")
+        assert parameter["help"]
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The whole lab in the smoke profile, as a person runs it, from another folder."""
+    folder = tmp_path_factory.mktemp("smoke")
+    done = _run(folder)
+    return folder / "results" / "smoke", done.stdout
+
+
+def _run(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def test_the_lab_leaves_all_that_it_promises(smoke):
+    out, printed = smoke
+    for name in NAMES:
+        assert (out / "notebooks" / f"{name}.ipynb").exists()
+        assert (out / "html" / f"{name}.html").exists()
+        figures = list((out / "figures").glob(f"{name}_*.png"))
+        assert len(figures) >= 4
+        assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
+    assert sorted(path.name.split("-")[0] for path in (out / "runs").glob("[!.]*")) == [
+        "balanced",
+        "hard",
+        "random",
+    ]
+    table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
+    assert table.index.tolist() == ["random", "balanced", "hard"]
+    assert {"whole", "core", "active", "healthy", "volume whole"} < set(table)
+    assert table.to_string(columns=["whole"], float_format="%.3f").split("\n")[-1].split()[-1] in (
+        printed.replace("\n", " ").split()
+    )
+    assert str(out) in printed
+
+
+def test_executed_notebooks_have_no_noise_and_no_control_codes(smoke):
+    for name in NAMES:
+        executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
+        for cell in executed.cells:
+            for output in cell.get("outputs", []):
+                assert output.output_type != "error"
+                assert output.get("name") != "stderr", output.text
+                text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
+                assert not CONTROL.search(text), text
+                assert not NOISE.search(text), text
+
+
+def test_no_cell_draws_a_figure_without_showing_it(smoke):
+    for name in NAMES:
+        executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
+        for cell in executed.cells:
+            if cell.cell_type == "code" and "\nfigures." in "\n" + cell.source:
+                shown = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+                assert len(shown) == 1, cell.source
+
+
+def test_the_pages_load_nothing_from_the_network(smoke):
+    for name in NAMES:
+        page = (smoke[0] / "html" / f"{name}.html").read_text()
+        assert not re.findall(r"""(?:src|href)=["']https?://[^"']+\.(?:js|css)""", page)
+        assert not re.findall(r"""(?:import|require)\(["']https?://""", page)
+        assert "cdn" not in page.lower()
+
+
+def test_a_second_run_reads_what_is_there(smoke):
+    out, printed = smoke
+    kept = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.is_file()}
+    phantom = {p: p.stat().st_mtime_ns for p in (out / "phantom").rglob("*.nii.gz")}
+    again = _run(out.parent.parent).stdout
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert {p: p.stat().st_mtime_ns for p in phantom} == phantom
+    assert "Epoch" in printed
+    assert "Epoch" not in again
+    assert again.split("Mean Dice")[1].split("minutes")[0][:-6] in printed
+
+
+def test_the_last_notebook_alone_runs_the_whole_lab_on_real_files(tmp_path, case_folder):
+    """In any order, by papermill itself, on a folder of cases."""
+    papermill.execute_notebook(
+        str(notebook_paths()[-1]),
+        str(tmp_path / "05.ipynb"),
+        parameters={"profile": "smoke", "data": str(case_folder), "out": str(tmp_path / "out")},
+        progress_bar=False,
+        iopub_timeout=120,
+    )
+    assert len(list((tmp_path / "out" / "runs").glob("[!.]*"))) == 3
+
+
+def test_an_unknown_parameter_names_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"no parameter 'epochs'; it has profile, data, out"):
+        execute_notebook(notebook_paths()[0], tmp_path, {"epochs": 3})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_notebook_is_kept_and_the_cell_is_named(tmp_path):
+    cells = ["x: int = 1  # a number", "print('before')", "1 / (x - 1)", "print('after')"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.cells[0].metadata.tags = ["parameters"]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(notebook, tmp_path / "broken.ipynb")
+    with pytest.raises(NotebookError, match=r"broken.ipynb failed in cell \[3\]: ZeroDivision"):
+        execute_notebook(tmp_path / "broken.ipynb", tmp_path / "out", {})
+    kept = json.loads((tmp_path / "out" / "notebooks" / "broken.ipynb").read_text())
+    assert "before" in json.dumps(kept)
+    assert (tmp_path / "out" / "html" / "broken.html").exists()
