@@ -7,6 +7,8 @@ batch axis, each is pooled and goes on alone, and the quarters are interleaved a
 et al. 2013, "Fast image scanning with deep max-pooling convolutional neural networks").
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, tf
@@ -14,7 +16,7 @@ from imbalance_tf.cohort.reading import AIR
 
 __all__ = ["segment"]
 
-_SLICES = 4  # at a time: enough to fill the processor, and a bound on memory
+_SLICES = 8  # at a time: enough to fill the processor, and a bound on memory
 
 
 def segment(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -51,17 +53,26 @@ def segment(model: keras.Model, images: np.ndarray) -> np.ndarray:
         )
     _refuse_unknown_layers(model)
     probabilities = np.empty((*images.shape[:3], model.output_shape[-1]), np.float32)
-    run = tf.function(lambda slices: tf.nn.softmax(_dense_logits(model, slices)))
+    run = _compiled(model)
     for start in range(0, len(images), _SLICES):
         part = images[start : start + _SLICES].astype(np.float32)
         probabilities[start : start + _SLICES] = run(part)
     return probabilities
 
 
+@lru_cache(maxsize=4)
+def _compiled(model):
+    """Slices of any number and size -> probabilities; traced once a model."""
+    signature = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32)
+    return tf.function(
+        lambda slices: tf.nn.softmax(_dense_logits(model, slices)), input_signature=[signature]
+    )
+
+
 def _dense_logits(model, slices):
     """Logits (S, H, W, classes) of slices (S, H, W, M)."""
     size = model.input_shape[1]
-    height, width = slices.shape[1:3]
+    height, width = tf.shape(slices)[1], tf.shape(slices)[2]
     pools = [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
     block = 2 ** len(pools)
     # Outputs of one fragment; their number doubles at every interleaving.
