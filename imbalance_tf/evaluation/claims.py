@@ -7,17 +7,19 @@ import pandas as pd
 
 __all__ = ["compare_with_paper"]
 
+LARGEST_RATIO = 20
+
 
 def compare_with_paper(
     dice: Mapping[str, pd.DataFrame], ratios: Mapping[str, pd.DataFrame], *, rarest: str
 ) -> pd.DataFrame:
     """Each claim of the paper's sections VI and VII, what was measured here, and a verdict.
 
-    A claim is a difference with a sign: of two strategies over the same test cases, or of a
-    ratio from 1. The verdict follows from its mean over the cases and the standard error of that
-    mean: "seen here" and "the opposite here" if the mean is more than one standard error from
-    zero, "undecided" otherwise. With one test case there is no standard error, and the verdict
-    says so.
+    A claim is a difference with a sign: of two strategies over the same test cases, or of the
+    logarithm of a volume ratio from 0, so that half and double weigh the same. The verdict follows
+    from its mean over the cases and the standard error of that mean: "seen here" and "the opposite
+    here" if the mean is more than one standard error from zero, "undecided" otherwise. With one
+    test case there is no standard error, and the verdict says so.
 
     Parameters
     ----------
@@ -70,29 +72,32 @@ def verdict(differences: pd.Series) -> str:
 
 def _better(first: str, second: str, region: str, dice, note: str = ""):
     differences = dice[first][region] - dice[second][region]
-    measured = (
-        f"{first} {_number(dice[first][region])}, {second} {_number(dice[second][region])}; "
-        f"difference {_spread(differences, sign='+')}"
-    )
+    one, other = (_number(dice[strategy][region].mean()) for strategy in (first, second))
+    measured = f"{first} {one}, {second} {other}; difference {_spread(differences, sign='+')}"
     return f"{first} is above {second} on {region}{note}", measured, verdict(differences)
 
 
 def _ratio(claim: str, ratio: pd.Series, *, below: bool = False):
-    measured = f"predicted / true volume {_spread(ratio)}"
-    return claim, measured, verdict(1 - ratio if below else ratio - 1)
+    ratio = ratio.dropna()
+    # A ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
+    logarithms = np.log2(ratio.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
+    over = int((ratio > 1).sum())
+    measured = f"predicted / true volume {_number(2 ** logarithms.mean())} (geometric mean); "
+    measured += f"above 1 in {over} of {len(ratio)} cases"
+    return claim, measured, verdict(-logarithms if below else logarithms)
 
 
 def _healthy(scores: pd.Series):
     mean = scores.mean()
     return (
         "balanced keeps the Dice of healthy tissue above 0.99",
-        f"{_spread(scores)}",
+        f"{_spread(scores)}, counted in the brain, without the air",
         "seen here" if mean > 0.99 else "not here",
     )
 
 
-def _number(values: pd.Series) -> str:
-    return "undefined" if np.isnan(values.mean()) else f"{values.mean():.3f}"
+def _number(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.3f}"
 
 
 def _spread(values: pd.Series, sign: str = "") -> str:

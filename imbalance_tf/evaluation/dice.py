@@ -7,7 +7,7 @@ import pandas as pd
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-__all__ = ["PAPER_DICE", "confusion_matrix", "dice_scores", "summary", "volume_ratios"]
+__all__ = ["PAPER_DICE", "comparison_table", "confusion_matrix", "dice_scores", "volume_ratios"]
 
 PAPER_DICE = pd.DataFrame(
     {
@@ -98,18 +98,10 @@ def _volumes(truth, predicted, scheme) -> Mapping[str, tuple[int, int, int]]:
     }
 
 
-def summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation and number of cases of each column of a table of cases.
-
-    Cases without a score (NaN) do not count, and `cases` says how many do.
-    """
-    return pd.DataFrame({"mean": scores.mean(), "sd": scores.std(), "cases": scores.count()})
-
-
 def comparison_table(
     dice: Mapping[str, pd.DataFrame], ratios: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """One row a strategy: mean Dice of each region and class, then predicted over true volume.
+    """One row a strategy: mean Dice of each region and class, then median volume ratios.
 
     Parameters
     ----------
@@ -119,11 +111,12 @@ def comparison_table(
     Returns
     -------
     pandas.DataFrame
-        Columns: the regions and classes, ``volume <region or class>``, ``cases``. Means leave
-        out the cases where a score is undefined.
+        Columns: the regions and classes, ``volume <region or class>``, ``cases``. Cases where a
+        score is undefined are left out. Volume ratios have a median, since one case with a few
+        true voxels can have a ratio of a hundred.
     """
     rows = {
-        name: pd.concat([dice[name].mean(), ratios[name].mean().add_prefix("volume ")])
+        name: pd.concat([dice[name].mean(), ratios[name].median().add_prefix("volume ")])
         for name in dice
     }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")

@@ -68,10 +68,8 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
     )
     table.to_csv(out / "dice_comparison.csv")
     shown = ["whole", "core", "active", "healthy", "volume whole", "volume core", "volume active"]
-    click.secho(
-        f"\nMean Dice over {table['cases'].iloc[0]} test cases, and predicted / true volume",
-        bold=True,
-    )
+    cases = table["cases"].iloc[0]
+    click.secho(f"\nMean Dice over {cases} test cases; median predicted / true volume", bold=True)
     click.echo(table[shown].round(3).to_string())
     click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All of it: {out}")
     click.echo(f"Start here: {out / 'html' / (paths[-1].stem + '.html')}")

@@ -87,7 +87,7 @@ def open_lab(
     ----------
     profile : {"smoke", "lab", "paper"}
     data : path, optional
-        A folder of real cases; by default the embedded cohort, in ``<out>/phantom``.
+        A folder of real cases; by default the embedded cohort, in ``<out>/phantom-...``.
     out : path, optional
         Where results are kept; by default ``results/<profile>``.
     seed : int
@@ -105,7 +105,9 @@ def open_lab(
     chosen = profile_named(profile)
     out = Path(out or Path("results") / chosen.name).absolute()
     refuse_unwritable(out)
-    folder = Path(data) if data else out / "phantom"
+    # Named by its settings, so that a student who changes the seed gets another cohort.
+    embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
+    folder = Path(data) if data else out / embedded
     if not data:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".phantom.lock"):  # two notebooks may be opened at once

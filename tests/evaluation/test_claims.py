@@ -55,3 +55,23 @@ def test_the_numbers_measured_stand_beside_the_claim():
     assert "random 0.50" in row
     assert "+0.2" in row
     assert "(4 cases)" in row
+
+
+def test_one_case_with_hardly_any_true_voxels_does_not_decide_a_ratio():
+    ratios = _tables(0.3, 0.3, 0.3, cases=5)
+    ratios["random"].loc[0, "non-enhancing"] = 100.0
+    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="non-enhancing")
+    row = claims.set_index("claim").loc["random under-draws the rarest class (non-enhancing)"]
+    assert "above 1 in 1 of 5 cases" in row.measured
+    assert row.verdict.startswith("undecided")
+    ratios["random"].loc[0, "non-enhancing"] = 2.0
+    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="non-enhancing")
+    row = claims.set_index("claim").loc["random under-draws the rarest class (non-enhancing)"]
+    assert row.verdict == "seen here"
+
+
+def test_a_ratio_of_nothing_drawn_is_under_drawn():
+    ratios = _tables(0.0, 1.0, 1.0)
+    ratios["random"][:] = 0.0
+    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="edema")
+    assert claims.set_index("claim").loc["random under-draws the tumour", "verdict"] == "seen here"

@@ -72,6 +72,7 @@ def test_the_comparison_leaves_undefined_scores_out_of_the_mean():
     assert row["whole"] == pytest.approx(0.6)
     assert row["active"] == pytest.approx(0.4)
     assert row["volume whole"] == pytest.approx(1.5)
+    assert row["volume active"] == pytest.approx(3.0)
     assert row["cases"] == 2
 
 

@@ -146,7 +146,8 @@ def test_the_pages_load_nothing_from_the_network(smoke):
 def test_a_second_run_reads_what_is_there(smoke):
     out, printed = smoke
     kept = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.is_file()}
-    phantom = {p: p.stat().st_mtime_ns for p in (out / "phantom").rglob("*.nii.gz")}
+    phantom = {p: p.stat().st_mtime_ns for p in out.glob("phantom-*/*/*.nii.gz")}
+    assert len(phantom) == 20
     again = _run(out.parent.parent).stdout
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert {p: p.stat().st_mtime_ns for p in phantom} == phantom
