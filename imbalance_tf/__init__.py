@@ -12,7 +12,7 @@ _PUBLIC = {
     "SCHEMES": "cohort.labels",
     "LabelScheme": "cohort.labels",
     "Cohort": "cohort.slices",
-    "load_cohort": "cohort.slices",
+    "load_cohort": "cohort.loading",
     "write_phantom_cohort": "cohort.phantom",
     "ClassIndex": "sampling.index",
     "RandomSampler": "sampling.samplers",

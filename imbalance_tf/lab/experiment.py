@@ -14,11 +14,23 @@ import pandas as pd
 from filelock import FileLock
 
 from imbalance_tf.cohort.slices import Cohort
-from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
+from imbalance_tf.sampling.samplers import BalancedSampler, HardExampleSampler, RandomSampler
 
-__all__ = ["STRATEGIES", "ExperimentConfig", "ExperimentResult", "run_experiment", "run_folder"]
+__all__ = [
+    "SAMPLERS",
+    "STRATEGIES",
+    "ExperimentConfig",
+    "ExperimentResult",
+    "run_experiment",
+    "run_folder",
+]
 
-STRATEGIES = ("random", "balanced", "hard")
+SAMPLERS = {
+    "random": RandomSampler,
+    "balanced": BalancedSampler,
+    "hard": HardExampleSampler,
+}
+STRATEGIES = tuple(SAMPLERS)
 
 
 @dataclass(frozen=True)
@@ -169,15 +181,15 @@ def run_experiment(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "
             f"cohort {test.modalities} and {test.scheme.classes}; they must be the same"
         )
+    from .training import train_and_score  # a run that is there is read without TensorFlow
+
     finished = run_folder(config, train, test, folder)
     identity = _identity(config, train, test)
     finished.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(finished.with_name(f".{finished.name}.lock")):
         if not finished.exists():
             partial = finished.with_name(f".{finished.name}.partial")
-            (partial / "segmentations").mkdir(parents=True, exist_ok=True)
-            model = _train(config, train, partial)
-            _score(model, test, partial)
+            train_and_score(config, train, test, partial)
             (partial / "config.json").write_text(json.dumps(identity, indent=2))
             os.replace(partial, finished)
     result = ExperimentResult.read(finished)
@@ -197,117 +209,3 @@ def _identity(config: ExperimentConfig, train: Cohort, test: Cohort) -> dict:
         "test": {"cases": list(test.case_ids), "fingerprint": test.fingerprint},
         "imbalance_tf": version("imbalance_tf"),
     }
-
-
-def make_sampler(strategy: str, cohort: Cohort, seed: int):
-    """The sampler of a strategy."""
-    from imbalance_tf.sampling import samplers
-
-    kinds = (samplers.RandomSampler, samplers.BalancedSampler, samplers.HardExampleSampler)
-    return dict(zip(STRATEGIES, kinds, strict=True))[strategy](cohort, seed=seed)
-
-
-def _train(config: ExperimentConfig, train: Cohort, partial: Path):
-    """Train, or go on from the last finished epoch; leaves model.keras and history.csv."""
-    from imbalance_tf._tensorflow import keras
-    from imbalance_tf.network.cnn import patch_cnn
-    from imbalance_tf.sampling.mining import HardExampleMining
-    from imbalance_tf.sampling.patches import patch_dataset
-
-    saved, history = partial / "model.keras", partial / "history.csv"
-    sampler = make_sampler(config.strategy, train, config.seed)
-    if saved.exists():
-        model = keras.models.load_model(saved)
-        finished_epochs = int(model.optimizer.iterations) // config.steps
-        rows = pd.read_csv(history)  # may hold the epoch that was being saved when it was killed
-        rows[rows.epoch < finished_epochs].to_csv(history, index=False)
-        print(f"{config.strategy}: going on after epoch {finished_epochs} of {config.epochs}")
-    else:
-        model = patch_cnn(
-            channels=len(train.modalities),
-            classes=len(train.scheme.classes),
-            patch_size=config.patch_size,
-            seed=config.seed,
-        )
-        decay = keras.optimizers.schedules.CosineDecay(
-            config.learning_rate, config.epochs * config.steps
-        )
-        model.compile(
-            optimizer=keras.optimizers.Adam(decay),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        finished_epochs = 0
-        history.unlink(missing_ok=True)
-
-    def continue_draws(epoch, logs=None):
-        sampler.draws = epoch * config.steps
-
-    def save(epoch, logs=None):
-        model.save(partial / "saving.keras")
-        os.replace(partial / "saving.keras", saved)
-
-    callbacks = [
-        # Keras' BackupAndRestore keeps weights and epoch in two files, neither written
-        # atomically; here the epoch is the optimizer's own count, in the same file.
-        keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws),
-        keras.callbacks.CSVLogger(history, append=True),
-        keras.callbacks.LambdaCallback(on_epoch_end=save),
-    ]
-    if config.strategy == "hard":
-        mining = HardExampleMining(
-            train,
-            sampler,
-            threshold=config.threshold,
-            candidates_per_class=config.candidates_per_class,
-        )
-        callbacks.insert(0, mining)  # first, since it adds to the logs that the others write
-    if finished_epochs < config.epochs:
-        model.fit(
-            patch_dataset(
-                train,
-                sampler,
-                steps=config.steps,
-                batch_size=config.batch_size,
-                patch_size=config.patch_size,
-            ),
-            initial_epoch=finished_epochs,
-            epochs=config.epochs,
-            callbacks=callbacks,
-            shuffle=False,  # the sampler has shuffled
-            verbose=2,  # a line an epoch: clean in a stored notebook and in a log
-        )
-    return model
-
-
-def _score(model, test: Cohort, partial: Path) -> None:
-    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv."""
-    dice, ratios = {}, {}
-    for number, case_id in enumerate(test.case_ids, start=1):
-        print(f"segmenting {case_id} ({number} of {len(test.case_ids)})", flush=True)
-        slices = test.slices_of(case_id)
-        brain, truth = test.brain[slices], test.labels[slices]
-        predicted = _segment_brain(model, test.images[slices], brain)
-        dice[case_id] = dice_scores(truth[brain], predicted[brain], test.scheme)
-        ratios[case_id] = volume_ratios(truth[brain], predicted[brain], test.scheme)
-        volume = test.scheme.to_file_values(predicted).transpose(2, 1, 0)
-        affine = test.affines[test.case_ids.index(case_id)]
-        nib.save(nib.Nifti1Image(volume, affine), partial / "segmentations" / f"{case_id}.nii.gz")
-    for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
-        table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
-        table.to_csv(partial / f"{name}.csv")
-
-
-def _segment_brain(model, images: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """Class numbers (S, H, W) uint8 of one case; healthy outside the brain.
-
-    Everything outside the brain's bounding box is air, and air is what `segment` sees beyond a
-    border: so the box alone gives the same as the whole slices, in half the time.
-    """
-    from imbalance_tf.network.dense import segment
-
-    predicted = np.zeros(brain.shape, np.uint8)
-    box = tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(brain))
-    predicted[box] = segment(model, images[box]).argmax(axis=-1)
-    predicted[~brain] = 0
-    return predicted

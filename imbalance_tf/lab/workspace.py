@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from imbalance_tf.cohort.loading import load_cohort
 from imbalance_tf.cohort.phantom import write_phantom_cohort
 from imbalance_tf.cohort.reading import CohortError
-from imbalance_tf.cohort.slices import Cohort, load_cohort
+from imbalance_tf.cohort.slices import Cohort
 
 from .experiment import (
+    SAMPLERS,
     ExperimentConfig,
     ExperimentResult,
-    make_sampler,
     run_experiment,
     run_folder,
 )
@@ -61,7 +62,7 @@ class Lab:
 
     def sampler(self, strategy: str):
         """A new sampler of a strategy over the training cohort."""
-        return make_sampler(strategy, self.train, self.seed)
+        return SAMPLERS[strategy](self.train, seed=self.seed)
 
     def run(self, strategy: str) -> ExperimentResult:
         """Train, segment and score with a strategy; or read the result if it is there."""

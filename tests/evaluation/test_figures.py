@@ -8,6 +8,7 @@ import pytest
 from imbalance_tf import SCHEMES
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
+from imbalance_tf.evaluation.figures import scans, style
 
 COLUMNS = ["whole", "core", "active", *SCHEMES["brats2013"].classes]
 
@@ -28,7 +29,7 @@ def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort):
 
 def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
     scheme = SCHEMES["brats2013"]
-    overlay = figures._overlay(np.arange(5), scheme, alpha=0.6)
+    overlay = scans._overlay(np.arange(5), scheme, alpha=0.6)
     assert overlay[:, 3].tolist() == [0, 0.6, 0.6, 0.6, 0.6]
     assert len({tuple(colour) for colour in overlay}) == 5
 
@@ -59,4 +60,4 @@ def test_a_class_that_the_package_does_not_know_gets_a_colour():
     from imbalance_tf import LabelScheme
 
     scheme = LabelScheme("lesions", ("healthy", "lesion"), (0, 1), {"whole": ("lesion",)})
-    assert len(set(figures.class_colours(scheme))) == 2
+    assert len(set(style.class_colours(scheme))) == 2

@@ -120,12 +120,12 @@ def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, str
 
 
 def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_path, monkeypatch):
-    from imbalance_tf.lab import experiment
+    from imbalance_tf.lab import training
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "volume_ratios", killed)
+    monkeypatch.setattr(training, "volume_ratios", killed)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(CONFIG, *split, tmp_path)
     assert not list(tmp_path.glob("hard-*"))

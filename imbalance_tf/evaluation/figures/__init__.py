@@ -1,0 +1,22 @@
+"""Every figure of the notebooks.
+
+Each function returns a closed `matplotlib.figure.Figure`: a notebook shows it as the value of its
+cell, a script saves it with ``savefig``. Slices are drawn as radiologists look at them: anterior
+up, the patient's right on the left.
+"""
+
+from .charts import class_shares, dice_by_case, hard_pool, training_curve, volumes
+from .scans import batches, gallery, modalities, patch_on_slice, segmentations
+
+__all__ = [
+    "batches",
+    "class_shares",
+    "dice_by_case",
+    "gallery",
+    "hard_pool",
+    "modalities",
+    "patch_on_slice",
+    "segmentations",
+    "training_curve",
+    "volumes",
+]

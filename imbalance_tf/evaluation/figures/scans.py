@@ -1,0 +1,159 @@
+"""Pictures of scans: slices, label maps, patches."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from imbalance_tf.cohort.labels import LabelScheme
+from imbalance_tf.cohort.slices import Cohort
+
+from .style import GREYS, class_colours, class_legend, closed, panels
+
+__all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
+
+
+def modalities(cohort: Cohort, number: int) -> Figure:
+    """One slice in every modality, and below it the same with the labels over it."""
+    columns = len(cohort.modalities)
+    figure, axes = panels(2, columns, width=2.5 * columns, height=5.6)
+    window = _box(cohort.brain[number])
+    overlay = _overlay(cohort.labels[number][window], cohort.scheme, alpha=0.6)
+    for channel, name in enumerate(cohort.modalities):
+        for axis in axes[:, channel]:
+            axis.imshow(cohort.images[number, ..., channel][window].astype(float), **GREYS)
+        axes[0, channel].set_title(name)
+        axes[1, channel].imshow(overlay)
+    class_legend(figure, cohort.scheme)
+    return closed(figure)
+
+
+def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
+    """A slice with the outline of a patch and its centre voxel, and the patch alone."""
+    number, row, column = (int(value) for value in centre)
+    channel = shown_channel(cohort)
+    image = cohort.images[number, ..., channel].astype(float)
+    top, left = row - size // 2, column - size // 2
+    figure, axes = panels(1, 2, width=7, height=3.6)
+    for axis in axes[0]:
+        axis.imshow(image, **GREYS)
+        axis.plot(column, row, "+", color="red", markersize=11)
+    axes[0, 0].add_patch(
+        Rectangle((left - 0.5, top - 0.5), size, size, fill=False, color="red", linewidth=1.5)
+    )
+    axes[0, 1].set(xlim=(left - 0.5, left + size - 0.5), ylim=(top + size - 0.5, top - 0.5))
+    axes[0, 0].set_title(f"a slice of {cohort.modalities[channel]}")
+    name = cohort.scheme.classes[cohort.labels[number, row, column]]
+    axes[0, 1].set_title(f"a patch; its label: {name}")
+    return closed(figure)
+
+
+def batches(
+    shown: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    cohort: Cohort,
+    *,
+    columns: int = 12,
+) -> Figure:
+    """Whole batches side by side, each patch framed in the colour of its label.
+
+    Parameters
+    ----------
+    shown : mapping of title to (patches (B, P, P, M), labels (B,))
+        As `patch_dataset` yields them; drawn sorted by label.
+    cohort : Cohort
+        Where they come from.
+    """
+    colours, channel = class_colours(cohort.scheme), shown_channel(cohort)
+    rows = max(-(-len(labels) // columns) for _, labels in shown.values())
+    figure = plt.figure(figsize=(6.4 * len(shown), 0.56 * rows + 1), layout="constrained")
+    for part, (title, (patches, labels)) in zip(
+        np.atleast_1d(figure.subfigures(1, len(shown))), shown.items(), strict=True
+    ):
+        part.suptitle(title)
+        axes = part.subplots(rows, columns, gridspec_kw={"wspace": 0.02, "hspace": 0.02}).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, which in zip(axes, np.argsort(labels, kind="stable"), strict=False):
+            _framed(axis, patches[which, ..., channel], colours[labels[which]], line=2.5)
+    class_legend(figure, cohort.scheme)
+    return closed(figure)
+
+
+def segmentations(cohort: Cohort, slices: Sequence[int], maps: Mapping[str, np.ndarray]) -> Figure:
+    """Slices in rows; the scan and label maps in columns, as in the paper's figures 5 to 7.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    slices : sequence of int
+        Positions in the cohort.
+    maps : mapping of title to (S, H, W) class numbers
+        The truth, then predictions, for all slices of the cohort.
+    """
+    channel = shown_channel(cohort)
+    figure, axes = panels(
+        len(slices), 1 + len(maps), width=2.6 * (1 + len(maps)), height=3 * len(slices) + 0.4
+    )
+    for row, number in enumerate(slices):
+        window = _box(cohort.brain[number])
+        image = cohort.images[number, ..., channel][window].astype(float)
+        for axis in axes[row]:
+            axis.imshow(image, **GREYS)
+        axes[row, 0].set_ylabel(cohort.case_ids[cohort.slice_case[number]])
+        for axis, classes in zip(axes[row, 1:], maps.values(), strict=True):
+            axis.imshow(_overlay(classes[number][window], cohort.scheme, alpha=1.0))
+    for axis, title in zip(axes[0], [cohort.modalities[channel], *maps], strict=True):
+        axis.set_title(title)
+    class_legend(figure, cohort.scheme)
+    return closed(figure)
+
+
+def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 6) -> Figure:
+    """Hard examples (rows of ``HardExampleMining.hard``) as patches, framed by true class."""
+    scheme, channel = cohort.scheme, shown_channel(cohort)
+    rows = -(-len(examples) // columns)
+    figure, axes = panels(rows, columns, width=1.8 * columns, height=2.3 * rows + 0.4)
+    for axis in axes.ravel()[len(examples) :]:
+        axis.set_axis_off()
+    for axis, example in zip(axes.ravel(), examples.itertuples(), strict=False):
+        image = cohort.images[example.slice, ..., channel]
+        _framed(axis, image, class_colours(scheme)[example.label], line=4)
+        top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
+        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
+        axis.plot(example.column, example.row, "+", color="red", markersize=9)
+        axis.set_title(
+            f"is {scheme.classes[example.label]}\nsays {scheme.classes[example.predicted]}\n"
+            f"p(true) = {example.probability:.3f}",
+            fontsize=8,
+        )
+    class_legend(figure, scheme)
+    return closed(figure)
+
+
+def _overlay(classes: np.ndarray, scheme: LabelScheme, *, alpha: float) -> np.ndarray:
+    """Class numbers (H, W) as colours (H, W, 4); healthy is transparent."""
+    table = np.array([to_rgba(colour, alpha) for colour in class_colours(scheme)])
+    table[0, 3] = 0
+    return table[classes]
+
+
+def _framed(axis, patch: np.ndarray, colour: str, *, line: float) -> None:
+    axis.imshow(patch.astype(float), **GREYS)
+    axis.set(xticks=[], yticks=[])
+    axis.set_axis_on()
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=line)
+
+
+def shown_channel(cohort: Cohort) -> int:
+    """The modality that figures draw: FLAIR, where the whole tumour is bright, or the first."""
+    return cohort.modalities.index("flair") if "flair" in cohort.modalities else 0
+
+
+def _box(brain: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold the brain."""
+    return tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(brain))

@@ -1,0 +1,54 @@
+"""What the figures share: colours, panels, legends."""
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from imbalance_tf.cohort.labels import LabelScheme
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito 2008).
+CLASS_COLOURS = {
+    "healthy": "#BBBBBB",
+    "necrosis": "#0072B2",
+    "necrosis + non-enhancing": "#0072B2",
+    "edema": "#009E73",
+    "non-enhancing": "#F0E442",
+    "enhancing": "#D55E00",
+}
+_MORE_COLOURS = ("#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STRATEGY_COLOURS = {"random": "#E69F00", "balanced": "#0072B2", "hard": "#CC79A7"}
+GREYS = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
+
+
+def class_colours(scheme: LabelScheme) -> list[str]:
+    """A colour for each class, in class order."""
+    more = iter(_MORE_COLOURS * len(scheme.classes))
+    return [CLASS_COLOURS.get(name) or next(more) for name in scheme.classes]
+
+
+def panels(rows: int, columns: int, *, width: float, height: float):
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
+    )
+    for axis in axes.ravel():
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    return figure, axes
+
+
+def closed(figure: Figure) -> Figure:
+    plt.close(figure)  # or the notebook would show it a second time
+    return figure
+
+
+def class_legend(figure: Figure, scheme: LabelScheme) -> None:
+    handles = [
+        Patch(facecolor=colour, edgecolor="black", label=name)
+        for name, colour in zip(scheme.classes, class_colours(scheme), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+
+
+def strategy_legend(figure: Figure, strategies) -> None:
+    handles = [Patch(color=STRATEGY_COLOURS[name], label=name) for name in strategies]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
