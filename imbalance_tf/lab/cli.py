@@ -47,7 +47,7 @@ def main():
     default="lab",
     type=click.Choice(list(PROFILES)),
     show_default=True,
-    help="smoke (a minute), lab (a class hour) or paper (the full protocol: days).",
+    help="smoke (a minute), lab (a class hour) or paper (the full protocol: hours).",
 )
 @click.option(
     "--data",
@@ -109,7 +109,10 @@ def run(profile, data, out, seed, files, scheme):
     help="In mm; BraTS has 1.",
 )
 def phantom(folder, cases, seed, slice_thickness):
-    """Write the embedded cohort: synthetic BraTS-like cases on real anatomy."""
+    """Write the embedded cohort of synthetic cases.
+
+    BraTS-like scans on real anatomy, as NIfTI files, into FOLDER.
+    """
     from imbalance_tf.cohort.phantom import write_phantom_cohort
 
     write_phantom_cohort(folder, cases=cases, seed=seed, slice_thickness=slice_thickness)
