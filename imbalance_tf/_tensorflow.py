@@ -11,13 +11,17 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "refuse_probabilities", "tf"]
 
 
 @contextmanager
 def _descriptor_2_turned_away():
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (AttributeError, OSError):  # there is no descriptor 2 to write to
+        yield
+        return
     with tempfile.TemporaryFile() as noise:
         os.dup2(noise.fileno(), 2)
         try:
@@ -39,3 +43,18 @@ with _descriptor_2_turned_away():
     import tensorflow as tf
 
     tf.zeros(()) + 1.0
+
+
+def refuse_probabilities(model: keras.Model) -> None:
+    """ValueError if a classifier ends in a softmax, where logits are expected.
+
+    A second softmax over probabilities leaves every class between 0 and e times the others: it
+    raises no error, and makes every confidence wrong.
+    """
+    outputs = [layer for layer in model.layers if not isinstance(layer, keras.layers.Flatten)]
+    softmax = isinstance(outputs[-1], keras.layers.Softmax)
+    if softmax or getattr(outputs[-1], "activation", None) is keras.activations.softmax:
+        raise ValueError(
+            f"'{model.name}' ends in a softmax ('{outputs[-1].name}'); logits are expected: leave "
+            f"the softmax out, and train with a loss that has from_logits=True"
+        )

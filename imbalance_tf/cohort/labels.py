@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SCHEMES", "LabelScheme", "scheme_of_values"]
+__all__ = ["SCHEMES", "LabelScheme", "scheme_named", "scheme_of_values"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,13 @@ SCHEMES: Mapping[str, LabelScheme] = {
         LabelScheme("brats2023", _FOUR, (0, 1, 2, 3), _FOUR_REGIONS),
     )
 }
+
+
+def scheme_named(name: str) -> LabelScheme | None:
+    """The scheme of this name; None for "auto", ValueError with the known names for any other."""
+    if name != "auto" and name not in SCHEMES:
+        raise ValueError(f"scheme={name!r}; one of {', '.join(SCHEMES)} or auto is expected")
+    return SCHEMES.get(name)
 
 
 def scheme_of_values(values: Iterable[int]) -> LabelScheme:

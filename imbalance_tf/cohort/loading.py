@@ -1,13 +1,14 @@
 """load_cohort: a folder of cases -> a Cohort."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from .labels import SCHEMES, LabelScheme, scheme_of_values
-from .reading import AIR, CohortError, ScanError, find_cases, read_case
+from .labels import SCHEMES, LabelScheme, scheme_named, scheme_of_values
+from .reading import AIR, CaseFiles, CohortError, ScanError, find_cases, read_case
 from .slices import Cohort
 
 __all__ = ["load_cohort"]
@@ -56,8 +57,8 @@ def load_cohort(
     >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
     """
     folder = Path(folder)
-    if isinstance(scheme, str) and scheme != "auto" and scheme not in SCHEMES:
-        raise ValueError(f"scheme={scheme!r}; one of {', '.join(SCHEMES)} or auto is expected")
+    if isinstance(scheme, str):
+        scheme = scheme_named(scheme)
     if cases is not None and cases < 1:
         raise ValueError(f"cases={cases}; at least 1 is expected")
     found = find_cases(folder, files=files, modalities=modalities)[:cases]
@@ -73,10 +74,8 @@ def load_cohort(
         raise CohortError(folder, problems)
 
     present = [np.unique(values).tolist() for _, values, _, _ in read]
-    if scheme == "auto":
-        scheme = _decide_scheme(folder, [case.labels for case in found], present)
-    elif isinstance(scheme, str):
-        scheme = SCHEMES[scheme]
+    if scheme is None:
+        scheme = _decide_scheme(folder, found, present)
     _refuse_foreign_values(folder, [case.labels for case in found], present, scheme)
 
     height, width = np.max([values.shape[1:] for _, values, _, _ in read], axis=0)
@@ -85,7 +84,7 @@ def load_cohort(
     labels = np.zeros(images.shape[:3], np.uint8)
     brain = np.zeros(images.shape[:3], bool)
     affines, end = [], 0
-    while read:  # one by one, so that the cohort is not in memory twice
+    while read:  # each case is let go as soon as it is in its place
         scans, values, mask, affine = read.pop(0)
         start, end = end, end + len(values)
         top, left = (height - values.shape[1]) // 2, (width - values.shape[2]) // 2
@@ -106,19 +105,33 @@ def load_cohort(
     )
 
 
-def _decide_scheme(folder, paths, present) -> LabelScheme:
+def _decide_scheme(folder: Path, found: list[CaseFiles], present: list[list[int]]) -> LabelScheme:
+    """The scheme that the file names and the values of all cases allow, or a CohortError."""
+    values = set().union(*present)
+    if any(
+        re.search(r"-(t1n|t2w|t2f)\.nii", str(path), re.I)
+        for case in found
+        for path in case.images.values()
+    ):  # the names from 2023 on
+        if values <= {0, 1, 2, 3}:
+            return SCHEMES["brats2023"]
+        raise CohortError(
+            folder,
+            [
+                f"the names are those of BraTS 2023 and later, but there is a label value "
+                f"{max(values)} (in 2024, a resection cavity), which no scheme here has; say what "
+                f"the values mean with a LabelScheme of your own, scheme=..."
+            ],
+        )
     try:
-        return scheme_of_values(set().union(*present))
+        return scheme_of_values(values)
     except ValueError as error:
-        if any(max(values) > 4 for values in present):
-            problems = [
-                f"{path}: label value {max(values)}; BraTS segmentations hold 0 to 4"
-                for path, values in zip(paths, present, strict=True)
-                if max(values) > 4
-            ]
-        else:
-            problems = [str(error)]
-        raise CohortError(folder, problems) from None
+        foreign = [
+            f"{case.labels}: label value {max(values)}; BraTS segmentations hold 0 to 4"
+            for case, values in zip(found, present, strict=True)
+            if max(values) > 4
+        ]
+        raise CohortError(folder, foreign or [str(error)]) from None
 
 
 def _refuse_foreign_values(folder, paths, present, scheme) -> None:

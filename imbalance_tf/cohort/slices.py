@@ -59,7 +59,15 @@ class Cohort:
             raise ValueError(
                 f"slice_case names a case for {len(self.slice_case)} of {len(self.images)} slices"
             )
-        if self.labels.max(initial=0) >= len(self.scheme.classes):
+        if len(set(self.case_ids)) < len(self.case_ids):
+            raise ValueError(f"case_ids={list(self.case_ids)}; every case needs its own name")
+        slice_case = np.asarray(self.slice_case)
+        if slice_case.size and not 0 <= slice_case.min() <= slice_case.max() < len(self.case_ids):
+            raise ValueError(
+                f"slice_case holds {slice_case.min()} to {slice_case.max()}; positions in the "
+                f"{len(self.case_ids)} case_ids are expected"
+            )
+        if self.labels.min(initial=0) < 0 or self.labels.max(initial=0) >= len(self.scheme.classes):
             raise ValueError(
                 f"labels holds class {self.labels.max()}; scheme '{self.scheme.name}' "
                 f"has {len(self.scheme.classes)} classes"
@@ -71,7 +79,8 @@ class Cohort:
         affines = np.eye(4) if self.affines is None else self.affines
         object.__setattr__(self, "modalities", names)
         object.__setattr__(self, "case_ids", tuple(self.case_ids))
-        object.__setattr__(self, "slice_case", np.asarray(self.slice_case))
+        object.__setattr__(self, "slice_case", slice_case)
+        object.__setattr__(self, "brain", self.brain.astype(bool, copy=False))
         object.__setattr__(self, "affines", np.broadcast_to(affines, (len(self.case_ids), 4, 4)))
 
     def __repr__(self):
@@ -85,8 +94,8 @@ class Cohort:
     def fingerprint(self) -> str:
         """Digest of everything in the cohort: another content, another fingerprint."""
         digest = hashlib.blake2b(digest_size=8)
-        digest.update(repr((self.case_ids, self.modalities, self.scheme.classes)).encode())
-        for array in (self.images, self.labels, self.brain, self.slice_case):
+        digest.update(repr((self.case_ids, self.modalities, self.scheme)).encode())
+        for array in (self.images, self.labels, self.brain, self.slice_case, self.affines):
             digest.update(repr((array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

@@ -111,13 +111,19 @@ def comparison_table(
     Returns
     -------
     pandas.DataFrame
-        Columns: the regions and classes, ``volume <region or class>``, ``cases``. Cases where a
-        score is undefined are left out. Volume ratios have a median, since one case with a few
-        true voxels can have a ratio of a hundred.
+        Columns: the regions and classes; ``volume`` and ``cases`` of each, the latter how many
+        cases the mean Dice is over: those where it is undefined are left out. Volume ratios have
+        a median, since one case with a few true voxels can have a ratio of a hundred.
     """
     rows = {
-        name: pd.concat([dice[name].mean(), ratios[name].median().add_prefix("volume ")])
+        name: pd.concat(
+            [
+                dice[name].mean(),
+                ratios[name].median().add_prefix("volume "),
+                dice[name].count().add_prefix("cases "),
+            ]
+        )
         for name in dice
     }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
-    return table.assign(cases=[len(dice[name]) for name in dice])
+    return table.astype({name: int for name in table if name.startswith("cases ")})

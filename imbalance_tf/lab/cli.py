@@ -17,6 +17,9 @@ class _Refusals(click.Group):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped. The same command goes on from here.", err=True)
+            ctx.exit(130)
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
 

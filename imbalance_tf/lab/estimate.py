@@ -37,8 +37,9 @@ def estimate_hours(lab: Lab) -> float:
         )
     )[0]
     step = _seconds(fit) / _STEPS
+    some = test.images[:8]
     candidate = _seconds(lambda: model.predict_on_batch(patches)) / len(patches)
-    slice_ = _seconds(lambda: segment(model, test.images[:8])) / 8
+    slice_ = _seconds(lambda: segment(model, some)) / len(some)
     mining = profile.candidates_per_class * classes * candidate
     training = len(STRATEGIES) * profile.epochs * profile.steps * step
     segmenting = len(STRATEGIES) * len(test.images) * slice_

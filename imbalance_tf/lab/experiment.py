@@ -73,9 +73,20 @@ class ExperimentConfig:
             raise ValueError(
                 f"strategy={self.strategy!r}; one of {', '.join(STRATEGIES)} is expected"
             )
-        for name in ("epochs", "steps", "batch_size", "candidates_per_class"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}; at least 1 is expected")
+        smallest = {
+            "epochs": 1,
+            "steps": 1,
+            "batch_size": 1,
+            "candidates_per_class": 1,
+            "patch_size": 22,
+            "seed": 0,
+        }
+        for name, least in smallest.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}={value}; a whole number from {least} is expected")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold={self.threshold}; a probability from 0 to 1 is expected")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate={self.learning_rate}; above 0 is expected")
 
@@ -121,17 +132,24 @@ class ExperimentResult:
         Raises
         ------
         FileNotFoundError
-            If the folder lacks one of its files.
+            If the folder lacks one of its files, or a test case.
         """
         try:
-            config = json.loads((folder / "config.json").read_text())["config"]
-            return cls(
+            identity = json.loads((folder / "config.json").read_text())
+            cases = identity["test"]["cases"]
+            files = ["model.keras", *(f"segmentations/{case}.nii.gz" for case in cases)]
+            if missing := [file for file in files if not (folder / file).exists()]:
+                raise FileNotFoundError(f"without {', '.join(missing)}")
+            result = cls(
                 folder=folder,
-                config=ExperimentConfig(**config),
+                config=ExperimentConfig(**identity["config"]),
                 history=pd.read_csv(folder / "history.csv").dropna(axis=1, how="all"),
                 dice=pd.read_csv(folder / "dice.csv", index_col="case"),
                 volume_ratios=pd.read_csv(folder / "volume_ratios.csv", index_col="case"),
             )
+            if list(result.dice.index) != cases or list(result.volume_ratios.index) != cases:
+                raise ValueError(f"its tables do not hold the test cases {cases}")
+            return result
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileNotFoundError(
                 f"{folder} is no complete run ({error}); delete it, and it is run again"
@@ -181,25 +199,37 @@ def run_experiment(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "
             f"cohort {test.modalities} and {test.scheme.classes}; they must be the same"
         )
-    from .training import train_and_score  # a run that is there is read without TensorFlow
-
     finished = run_folder(config, train, test, folder)
     identity = _identity(config, train, test)
-    finished.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(finished.with_name(f".{finished.name}.lock")):
-        if not finished.exists():
-            partial = finished.with_name(f".{finished.name}.partial")
-            train_and_score(config, train, test, partial)
-            (partial / "config.json").write_text(json.dumps(identity, indent=2))
-            os.replace(partial, finished)
+    if not finished.exists():  # what is there is read without a lock, so from a read-only share too
+        finished.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(finished.with_name(f".{finished.name}.lock")):
+            if not finished.exists():
+                partial = finished.with_name(f".{finished.name}.partial")
+                partial.mkdir(exist_ok=True)
+                from .training import train_and_score  # reading needs no TensorFlow
+
+                train_and_score(config, train, test, partial)
+                (partial / "config.json").write_text(json.dumps(identity, indent=2))
+                os.replace(partial, finished)
     result = ExperimentResult.read(finished)
-    if (found := json.loads((finished / "config.json").read_text())) != identity:
-        different = [key for key in identity if found.get(key) != identity[key]]
-        raise ValueError(
-            f"{finished} was made by another config (its {', '.join(different)} differ); move it "
-            f"away, or run into another folder"
-        )
+    _refuse_other_identity(finished, identity)
     return result
+
+
+def _refuse_other_identity(folder: Path, identity: dict) -> None:
+    asked = pd.json_normalize(identity).iloc[0].to_dict()
+    found = pd.json_normalize(json.loads((folder / "config.json").read_text())).iloc[0].to_dict()
+    different = [
+        f"{key} is {found.get(key)!r}, not {asked.get(key)!r}"
+        for key in sorted(asked.keys() | found.keys())
+        if found.get(key) != asked.get(key)
+    ]
+    if different:
+        raise ValueError(
+            f"{folder} was made by another config: {'; '.join(different)}. Move it away, or run "
+            f"into another folder"
+        )
 
 
 def _identity(config: ExperimentConfig, train: Cohort, test: Cohort) -> dict:

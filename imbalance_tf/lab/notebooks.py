@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 import imbalance_tf
@@ -37,6 +38,8 @@ def copy_notebooks(folder: Path) -> list[Path]:
     FileExistsError
         If one of them is there already; nothing is copied then.
     """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; name a folder for the notebooks")
     targets = [folder / path.name for path in notebook_paths()]
     if there := [target.name for target in targets if target.exists()]:
         raise FileExistsError(
@@ -88,6 +91,11 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"{source.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"
             f"The notebook as far as it came: {executed}"
         ) from error
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"{source.name}: the kernel died (out of memory?). Start again, and the training goes "
+            f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
+        ) from error
     finally:
         if executed.exists():
             _write_html_and_figures(executed, out)
@@ -102,7 +110,7 @@ def _write_html_and_figures(executed: Path, out: Path) -> None:
     for folder in ("html", "figures"):
         (out / folder).mkdir(exist_ok=True)
     (out / "html" / f"{executed.stem}.html").write_text(html, encoding="utf-8")
-    for old in (out / "figures").glob(f"{executed.stem}_*.png"):
+    for old in (out / "figures").glob(f"{executed.stem}_[0-9][0-9].png"):
         old.unlink()
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]

@@ -1,19 +1,23 @@
 """The whole lab with one command: cohort, notebooks, table."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import click
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from imbalance_tf.evaluation.dice import comparison_table
 
 from .experiment import STRATEGIES, ExperimentResult
 from .notebooks import NotebookError, execute_notebook, notebook_paths
-from .workspace import open_lab, refuse_unwritable
+from .workspace import open_lab
 
 __all__ = ["run_lab"]
+
+SETTINGS = "lab.json"
 
 
 def run_lab(out: Path, settings: dict) -> pd.DataFrame:
@@ -33,12 +37,31 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
         If `out` holds the results of other settings; nothing is changed then.
     """
     started = time.monotonic()
-    refuse_unwritable(out)
-    _refuse_other_settings(out, settings)
+    _refuse_unwritable(out)
+    _refuse_other_results(out, settings)
+    folders = _prepare(out, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lab.lock", timeout=0):
+            _refuse_other_results(out, settings)
+            (out / SETTINGS).write_text(json.dumps(settings, indent=2))
+            _execute_all(out, settings)
+            return _compare(out, folders, started)
+    except Timeout as error:
+        raise FileExistsError(
+            f"another imbalance-tf run is writing into {out}; wait for it, or choose another "
+            f"folder with --out"
+        ) from error
+
+
+def _prepare(out: Path, settings: dict) -> dict[str, Path]:
+    """Check the cohort before any notebook starts; returns where each strategy's run will be."""
     click.echo("Reading the cohort")
     lab = open_lab(**settings, out=out)
-    _claim(out, settings)
-    click.echo(f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on")
+    click.echo(
+        f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on; "
+        f"scheme {lab.train.scheme.name}: {', '.join(lab.train.scheme.classes)}"
+    )
     if lab.profile.name == "paper":
         from .estimate import estimate_hours
 
@@ -48,9 +71,10 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
             f"({lab.profile.epochs} epochs x {lab.profile.steps} batches, three times). It can be "
             f"stopped and started again at any time."
         )
-    folders = {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
-    del lab  # the notebooks read their own
+    return {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
 
+
+def _execute_all(out: Path, settings: dict) -> None:
     paths = notebook_paths()
     for number, path in enumerate(paths, start=1):
         click.secho(f"\n[{number}/{len(paths)}] {path.stem}", bold=True)
@@ -61,6 +85,9 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
             raise click.ClickException(str(error)) from error
         click.echo(f"done in {time.monotonic() - begun:.0f} s")
 
+
+def _compare(out: Path, folders: dict[str, Path], started: float) -> pd.DataFrame:
+    """Keep and print the table, and say where to look."""
     results = {name: ExperimentResult.read(folder) for name, folder in folders.items()}
     table = comparison_table(
         {name: result.dice for name, result in results.items()},
@@ -68,29 +95,44 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
     )
     table.to_csv(out / "dice_comparison.csv")
     shown = ["whole", "core", "active", "healthy", "volume whole", "volume core", "volume active"]
-    cases = table["cases"].iloc[0]
+    cases = len(results["random"].dice)
     click.secho(f"\nMean Dice over {cases} test cases; median predicted / true volume", bold=True)
     click.echo(table[shown].round(3).to_string())
+    for name in ("whole", "core", "active"):
+        if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
+            click.echo(f"Dice of {name}: over {fewer} cases; the others have none, drawn or true")
     click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All of it: {out}")
-    click.echo(f"Start here: {out / 'html' / (paths[-1].stem + '.html')}")
+    click.echo(f"Start here: {out / 'html' / (notebook_paths()[-1].stem + '.html')}")
     return table
 
 
-def _refuse_other_settings(out: Path, settings: dict) -> None:
-    kept = out / "lab.json"
+def _refuse_unwritable(out: Path) -> None:
+    nearest = next(path for path in (out, *out.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(f"the output folder {out} cannot be written; choose another: --out")
+
+
+def _refuse_other_results(out: Path, settings: dict) -> None:
+    """FileExistsError if the folder holds results of other settings, or a person's own files."""
+    kept = out / SETTINGS
     if not kept.exists():
+        mine = ("notebooks", "html", "figures", "runs", "dice_comparison.csv")
+        if there := [name for name in mine if (out / name).exists()]:
+            raise FileExistsError(
+                f"{out} has {', '.join(there)}, not made by imbalance-tf run; choose another "
+                f"folder with --out"
+            )
         return
-    found = json.loads(kept.read_text())
-    if found != settings:
-        different = [key for key in settings if found.get(key) != settings[key]]
+    try:
+        found = dict(json.loads(kept.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{kept} is damaged ({error}); delete it if these results are those of this command"
+        ) from error
+    if different := [key for key in settings if found.get(key) != settings[key]]:
         was = ", ".join(f"{key}={found.get(key)!r}" for key in different)
         now = ", ".join(f"{key}={settings[key]!r}" for key in different)
         raise FileExistsError(
             f"{out} holds the results of a run with {was}; this one has {now}. "
             f"Choose another folder with --out"
         )
-
-
-def _claim(out: Path, settings: dict) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "lab.json").write_text(json.dumps(settings, indent=2))

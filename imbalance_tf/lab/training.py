@@ -32,9 +32,16 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
     saved, history = partial / "model.keras", partial / "history.csv"
     sampler = SAMPLERS[config.strategy](train, seed=config.seed)
     if saved.exists():
-        model = keras.models.load_model(saved)
+        try:
+            model = keras.models.load_model(saved)
+            rows = pd.read_csv(history)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"the half-finished run {partial} cannot be continued ({error}); delete it to "
+                f"start again"
+            ) from error
         finished_epochs = int(model.optimizer.iterations) // config.steps
-        rows = pd.read_csv(history)  # may hold the epoch that was being saved when it was killed
+        # May hold the epoch that was being saved when it was killed.
         rows[rows.epoch < finished_epochs].to_csv(history, index=False)
         print(f"{config.strategy}: going on after epoch {finished_epochs} of {config.epochs}")
     else:

@@ -1,6 +1,5 @@
 """open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.cohort.loading import load_cohort
 from imbalance_tf.cohort.phantom import write_phantom_cohort
 from imbalance_tf.cohort.reading import CohortError
@@ -100,12 +100,16 @@ def open_lab(
     CohortError
         With every problem of the folder; also if it has one case only, or if a class is absent
         from all training cases.
+    ValueError
+        If `profile` or `scheme` is unknown, or `files` comes without `data`.
     OSError
-        If there is no such folder, or `out` cannot be written.
+        If there is no such folder.
     """
     chosen = profile_named(profile)
     out = Path(out or Path("results") / chosen.name).absolute()
-    refuse_unwritable(out)
+    scheme_named(scheme)  # before a cohort is written for nothing
+    if files and not data:
+        raise ValueError("files= names the files of a folder of your own; give that as data=")
     # Named by its settings, so that a student who changes the seed gets another cohort.
     embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
     folder = Path(data) if data else out / embedded
@@ -132,12 +136,3 @@ def open_lab(
     ]:
         raise CohortError(folder, absent)
     return Lab(chosen, seed, out, not data, train, test)
-
-
-def refuse_unwritable(out: Path) -> None:
-    """PermissionError if a folder is not there and cannot be made, or is and cannot be written."""
-    nearest = next(path for path in (out, *out.parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise PermissionError(
-            f"the output folder {out} cannot be written; choose another (command line: --out)"
-        )

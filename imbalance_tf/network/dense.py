@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from imbalance_tf._tensorflow import keras, tf
+from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.reading import AIR
 
 __all__ = ["segment"]
@@ -101,7 +101,7 @@ def _dense_logits(model, slices):
         elif isinstance(layer, keras.layers.Conv2D):
             size -= layer.kernel_size[0] - 1
             maps = layer(maps)
-        elif not isinstance(layer, keras.layers.Flatten):
+        elif not isinstance(layer, (keras.layers.Flatten, keras.layers.InputLayer)):
             maps = layer(maps)
     for _ in pools:
         classes = maps.shape[-1]
@@ -113,14 +113,21 @@ def _dense_logits(model, slices):
 
 def _refuse_unknown_layers(model) -> None:
     layers = keras.layers
+    refuse_probabilities(model)
+    height, width = model.input_shape[1:3]
+    if height != width:
+        raise ValueError(f"'{model.name}' takes {height}x{width} patches; squares are expected")
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D):
             exact = layer.padding == "valid" and layer.strides == (1, 1)
             exact &= layer.dilation_rate == (1, 1)
+            exact &= layer.kernel_size[0] == layer.kernel_size[1]
         elif isinstance(layer, layers.MaxPooling2D):
             exact = layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
         else:
-            exact = isinstance(layer, (layers.Flatten, layers.Dropout, layers.ReLU))
+            exact = isinstance(
+                layer, (layers.InputLayer, layers.Flatten, layers.Dropout, layers.ReLU)
+            )
         if not exact:
             raise ValueError(
                 f"layer '{layer.name}' ({type(layer).__name__}) has no exact dense form; unpadded "

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from imbalance_tf._tensorflow import keras
+from imbalance_tf._tensorflow import keras, refuse_probabilities
 from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
 
@@ -45,15 +45,16 @@ class HardExampleMining(keras.callbacks.Callback):
     Notes
     -----
     The number of hard examples of each class goes into the logs of the epoch, as
-    ``hard_<class>``. The candidates of an epoch depend on the sampler's seed and the epoch only,
-    so a resumed training mines what the interrupted one did.
+    ``hard_<class>``; give this callback before any that writes logs. The candidates of an epoch
+    depend on the sampler's seed and the epoch only, so a resumed training mines what the
+    interrupted one did.
 
     Examples
     --------
     >>> sampler = HardExampleSampler(train, seed=0)                         # doctest: +SKIP
     >>> mining = HardExampleMining(train, sampler)                          # doctest: +SKIP
     >>> model.fit(patch_dataset(train, sampler, steps=100), epochs=20,
-    ...           callbacks=[mining])                                       # doctest: +SKIP
+    ...           callbacks=[mining], shuffle=False)                        # doctest: +SKIP
     """
 
     def __init__(
@@ -65,6 +66,11 @@ class HardExampleMining(keras.callbacks.Callback):
         candidates_per_class: int = 1000,
     ):
         super().__init__()
+        if not isinstance(sampler, HardExampleSampler):
+            raise TypeError(
+                f"sampler is a {type(sampler).__name__}; a HardExampleSampler is expected, since "
+                f"only that has a pool to fill"
+            )
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold={threshold}; a probability from 0 to 1 is expected")
         if candidates_per_class < 1:
@@ -74,6 +80,17 @@ class HardExampleMining(keras.callbacks.Callback):
         self.threshold = threshold
         self.candidates_per_class = candidates_per_class
         self._mined_for = None
+
+    def set_model(self, model):
+        """Refuse a model that is no patch classifier with logits for the classes."""
+        classes = len(self.sampler.scheme.classes)
+        if model.built and model.output_shape != (None, classes):
+            raise ValueError(
+                f"'{model.name}' gives {model.output_shape}; (None, {classes}) is expected, logits "
+                f"of the class of a patch's centre: only such a model can be mined with"
+            )
+        refuse_probabilities(model)
+        super().set_model(model)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Mine for a training that is resumed in the middle."""
@@ -92,17 +109,13 @@ class HardExampleMining(keras.callbacks.Callback):
         centres = self._candidates(generator)
         labels = self.cohort.labels[tuple(centres.T)]
         size = self.model.input_shape[1]
-        probabilities = np.concatenate(
-            [
-                softmax(
-                    self.model.predict_on_batch(
-                        cut_patches(self.cohort.images, part, size, fill=AIR).astype(np.float32)
-                    ),
-                    axis=-1,
-                )
-                for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
-            ]
-        )
+        logits = [
+            self.model.predict_on_batch(
+                cut_patches(self.cohort.images, part, size, fill=AIR).astype(np.float32)
+            )
+            for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
+        ]
+        probabilities = softmax(np.concatenate(logits).astype(np.float32), axis=-1)
         predicted = probabilities.argmax(axis=-1)
         probability = probabilities[np.arange(len(labels)), labels]
         hard = (predicted != labels) | (probability < self.threshold)

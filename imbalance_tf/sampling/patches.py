@@ -62,8 +62,9 @@ def patch_dataset(
 ) -> tf.data.Dataset:
     """Batches of patches around the centres that a sampler draws; one pass is one epoch.
 
-    Every pass draws afresh, when it starts and not before: what a `HardExampleMining` callback
-    finds after an epoch is in the first batch of the next.
+    Every pass draws all its centres afresh, when it starts and not before: what a
+    `HardExampleMining` callback finds after an epoch is in the first batch of the next. (Not so
+    with ``.repeat()``, which starts the next pass early: let ``fit`` start each epoch.)
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def patch_dataset(
     target : {"centre", "patch"}
         The label of the centre voxel, or the label map of the whole patch (to train a U-Net).
     with_centres : bool
-        Give the centres too, so that any draw can be inspected.
+        Give the centres too, so that any draw can be inspected. (Not for ``fit``, which would
+        take them for sample weights.)
 
     Returns
     -------
@@ -90,17 +92,27 @@ def patch_dataset(
     Examples
     --------
     >>> sampler = BalancedSampler(train, seed=0)                            # doctest: +SKIP
-    >>> model.fit(patch_dataset(train, sampler, steps=100), epochs=20)      # doctest: +SKIP
+    >>> batches = patch_dataset(train, sampler, steps=100)                  # doctest: +SKIP
+    >>> model.fit(batches, epochs=20, shuffle=False)                        # doctest: +SKIP
     """
     for name, value in {"steps": steps, "batch_size": batch_size, "patch_size": patch_size}.items():
         if value < 1:
             raise ValueError(f"{name}={value}; at least 1 is expected")
+    index = getattr(sampler, "index", None)
+    if index is not None and index.shape != cohort.labels.shape:
+        raise ValueError(
+            f"the sampler draws from slices of shape {index.shape}, the cohort has "
+            f"{cohort.labels.shape}; both must be of the same cohort"
+        )
     if target not in ("centre", "patch"):
         raise ValueError(f"target={target!r}; 'centre' or 'patch' is expected")
 
     def centres():
-        for _ in range(steps):
-            yield sampler.draw(batch_size)
+        # All at once: a pass that is broken off then costs as many draws as any other.
+        drawn = [sampler.draw(batch_size) for _ in range(steps)]
+        for batch in drawn:
+            _refuse_foreign_centres(batch, batch_size, cohort.labels.shape)
+        yield from drawn
 
     def cut(centres):
         patches = cut_patches(cohort.images, centres, patch_size, fill=AIR)
@@ -127,3 +139,17 @@ def patch_dataset(
         .map(to_tensors, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _refuse_foreign_centres(centres, n: int, shape: tuple[int, ...]) -> None:
+    centres = np.asarray(centres)
+    if centres.shape != (n, 3) or not np.issubdtype(centres.dtype, np.integer):
+        raise ValueError(
+            f"the sampler drew {centres.dtype} of shape {centres.shape}; integers (slice, row, "
+            f"column) of shape {(n, 3)} are expected"
+        )
+    if n and ((centres < 0) | (centres >= shape)).any():
+        raise ValueError(
+            f"the sampler drew centres from {centres.min(axis=0)} to {centres.max(axis=0)}; the "
+            f"cohort has slices, rows and columns {shape}"
+        )

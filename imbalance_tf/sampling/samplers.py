@@ -19,6 +19,8 @@ __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
 class _SeededSampler:
     def __init__(self, cohort: Cohort, seed: int):
+        if seed < 0:
+            raise ValueError(f"seed={seed}; 0 or more is expected")
         self.scheme = cohort.scheme
         self.seed = seed
         self.draws = 0

@@ -82,6 +82,51 @@ def four_dimensions(folder):
     save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
 
 
+def another_place(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
+    moved[0, 3] = 50
+    save(path, nib.load(path).get_fdata().astype(np.float32), moved)
+
+
+def nan_affine(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    image = nib.load(path)
+    header = image.header.copy()
+    header["srow_x"][:] = np.nan
+    path.write_bytes(header.binaryblock + bytes(4) + image.get_fdata().astype("f4").tobytes())
+    path.rename(path.with_suffix(""))
+
+
+def colours(folder):
+    rgb = np.zeros(SHAPE, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    save(folder / "case_1" / "case_1_t1.nii.gz", rgb)
+
+
+def empty_brain_mask(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        save(folder / case / "mask.nii.gz", _volume(0))
+    return {"files": {"t1": "*_t1.nii.gz", "labels": "*_seg.nii.gz", "brain": "mask.nii.gz"}}
+
+
+def absolute_pattern(folder):
+    return {"files": {"t1": "/scans/*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def labels_as_a_modality(folder):
+    return {"modalities": ["t1", "labels"]}
+
+
+def modalities_in_one_word(folder):
+    return {"modalities": "flair"}
+
+
+def names_of_2024_with_a_cavity(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        new = path.name.replace("_t1.", "-t1n.").replace("_flair.", "-t2f.")
+        path.rename(path.with_name(new.replace("_seg.", "-seg.")))
+
+
 def noisy_background(folder):
     noise = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     save(folder / "case_1" / "case_1_t1.nii.gz", noise)
@@ -140,6 +185,14 @@ KINDS = [
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
+    (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
+    (nan_affine, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
+    (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (empty_brain_mask, CohortError, "mask.nii.gz: no voxel above 0.5; a mask of the brain"),
+    (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),
+    (labels_as_a_modality, ValueError, "a list of different modalities is expected"),
+    (modalities_in_one_word, ValueError, "modalities='flair'; a list of different modalities"),
+    (names_of_2024_with_a_cavity, CohortError, "names are those of BraTS 2023 and later.*value 4"),
     (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
     (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*narrow the pattern '\*.nii.gz'"),
     (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
@@ -148,7 +201,7 @@ KINDS = [
     (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
     (missing_modality, CohortError, "case_0: no file for 't2'"),
     (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2013"),
-    (same_name_twice, CohortError, "two cases are named case_1"),
+    (same_name_twice, CohortError, "2 cases are named case_1 .*copy/case_1.*rename"),
 ]
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -94,6 +96,39 @@ def test_tumour_outside_the_brain_mask_is_brain(tmp_path, write_case):
     assert (cohort.labels > 0).sum() == 2
 
 
+def test_tumour_outside_a_given_mask_keeps_its_intensities(tmp_path, write_case):
+    case = write_case(tmp_path, "a")
+    mask = nib.load(case / "a_t1.nii.gz").get_fdata() > 0
+    mask[:14] = False
+    save(case / "mask.nii.gz", mask.astype(np.uint8))
+    cohort = load_cohort(
+        tmp_path, files={"t1": "*_t1.nii.gz", "labels": "*_seg.nii.gz", "brain": "mask.nii.gz"}
+    )
+    tumour = cohort.labels > 0
+    assert cohort.brain[tumour].all()
+    assert (cohort.images[tumour] != AIR).all()
+
+
+def test_linked_nested_and_hidden_folders(tmp_path, write_case):
+    """Links to folders of the same name are different cases; droppings are none."""
+    for who in ("anna", "bert"):
+        write_case(tmp_path / "store" / who, "scan", seed=len(who) + ord(who[0]))
+        (tmp_path / "data" / "HGG").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "HGG" / who).symlink_to(tmp_path / "store" / who / "scan")
+    (tmp_path / "data" / "HGG" / "loop").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "HGG" / "anna" / "._scan_t1.nii.gz").write_bytes(b"dropping")
+    cohort = load_cohort(tmp_path / "data")
+    assert cohort.case_ids == ("anna", "bert")
+    assert not np.array_equal(*(cohort.images[cohort.slices_of(c)] for c in cohort.case_ids))
+
+
+def test_the_names_of_2023_decide_what_a_3_is(tmp_path, write_case):
+    case = write_case(tmp_path, "a", values=(0, 1, 2, 3), modalities=("t1n",))
+    for path in list(case.iterdir()):
+        path.rename(case / path.name.replace("_", "-"))
+    assert load_cohort(tmp_path).scheme is SCHEMES["brats2023"]
+
+
 def test_a_modality_that_covers_part_of_the_brain_is_air_elsewhere(tmp_path, write_case):
     case = write_case(tmp_path, "a")
     scan = nib.load(case / "a_t1.nii.gz").get_fdata().astype(np.float32)
@@ -156,6 +191,8 @@ def test_the_fingerprint_follows_the_content(cohort):
     changed = cohort.subset(cohort.case_ids)
     changed.labels[0, 0, 0] += 1
     assert changed.fingerprint != cohort.fingerprint
+    regions = replace(cohort.scheme, regions={**cohort.scheme.regions, "core": ("edema",)})
+    assert replace(cohort, scheme=regions).fingerprint != cohort.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -164,6 +201,8 @@ def test_the_fingerprint_follows_the_content(cohort):
         ({"labels": np.zeros((1, 2, 2), np.uint8)}, r"labels has shape \(1, 2, 2\)"),
         ({"slice_case": np.zeros(3, int)}, "slice_case names a case for 3 of 11 slices"),
         ({"scheme": SCHEMES["brats2017"]}, "scheme 'brats2017' has 4 classes"),
+        ({"case_ids": ("a", "a", "b")}, "every case needs its own name"),
+        ({"slice_case": np.full(11, 5)}, "slice_case holds 5 to 5; positions in the 3 case_ids"),
         ({"modalities": ("t1",)}, "1 modalities are named, images has 2"),
     ],
 )

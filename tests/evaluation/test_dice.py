@@ -73,7 +73,8 @@ def test_the_comparison_leaves_undefined_scores_out_of_the_mean():
     assert row["active"] == pytest.approx(0.4)
     assert row["volume whole"] == pytest.approx(1.5)
     assert row["volume active"] == pytest.approx(3.0)
-    assert row["cases"] == 2
+    assert row["cases whole"] == 2
+    assert row["cases active"] == 1
 
 
 def test_the_papers_numbers_say_what_its_text_says():

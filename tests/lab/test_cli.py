@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 
 from imbalance_tf.lab.cli import main
 from imbalance_tf.lab.notebooks import notebook_paths
@@ -125,6 +126,46 @@ def test_the_results_of_other_settings_are_not_overwritten(case_folder, tmp_path
     assert "seed=5" in result.stderr
     assert "Choose another folder with --out" in result.stderr
     assert _contents(tmp_path) == before
+
+
+def test_a_persons_own_files_are_not_overwritten(case_folder, tmp_path):
+    assert _invoke("notebooks", tmp_path / "mine" / "notebooks").exit_code == 0
+    before = _contents(tmp_path)
+    result = _invoke("run", "--data", case_folder, "--out", tmp_path / "mine")
+    assert result.exit_code == 1
+    assert "has notebooks, not made by imbalance-tf run; choose another folder" in result.stderr
+    assert _contents(tmp_path) == before
+
+
+def test_two_runs_do_not_share_a_folder(case_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lab.lock"):
+        result = _invoke("run", "--data", case_folder, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "another imbalance-tf run is writing into" in result.stderr
+    assert not (tmp_path / "out" / "lab.json").exists()
+
+
+def test_a_damaged_settings_file_is_named(case_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "lab.json").write_text("{")
+    result = _invoke("run", "--data", case_folder, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "lab.json is damaged" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scheme", "brats2018"], "scheme='brats2018'; one of brats2013"),
+        (["--file", "t1=*t1*", "--file", "labels=*seg*"], "give that as data="),
+    ],
+)
+def test_wrong_settings_are_refused_before_a_cohort_is_written(tmp_path, arguments, words):
+    result = _invoke("run", "--profile", "smoke", "--out", tmp_path / "out", *arguments)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

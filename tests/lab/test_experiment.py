@@ -151,23 +151,49 @@ def test_a_folder_made_by_another_config_is_refused(copy, split):
     identity = json.loads((copy / "config.json").read_text())
     identity["config"]["learning_rate"] = 0.5
     (copy / "config.json").write_text(json.dumps(identity))
-    with pytest.raises(ValueError, match=r"was made by another config \(its config differ\)"):
+    with pytest.raises(ValueError, match=r"config.learning_rate is 0.5, not 0.001"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
-@pytest.mark.parametrize("name", ["config.json", "history.csv", "dice.csv"])
+@pytest.mark.parametrize("name", ["config.json", "history.csv", "dice.csv", "model.keras"])
 def test_a_folder_that_lacks_a_file_is_refused(copy, split, name):
     (copy / name).unlink()
     with pytest.raises(FileNotFoundError, match=r"is no complete run .*delete it"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
+def test_a_folder_that_lacks_a_segmentation_or_a_row_is_refused(copy, split):
+    (segmentation,) = (copy / "segmentations").iterdir()
+    kept = segmentation.read_bytes()
+    segmentation.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"no complete run .*{segmentation.name}"):
+        run_experiment(CONFIG, *split, copy.parent)
+    segmentation.write_bytes(kept)
+    header = (copy / "dice.csv").read_text().splitlines()[0]
+    (copy / "dice.csv").write_text(header + "\n")
+    with pytest.raises(FileNotFoundError, match="tables do not hold the test cases"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
+    partial = run_folder(CONFIG, *split, tmp_path)
+    partial = partial.with_name(f".{partial.name}.partial")
+    partial.mkdir()
+    (partial / "model.keras").write_text("not a model")
+    with pytest.raises(ValueError, match=rf"{partial.name} cannot be continued .*delete it"):
+        run_experiment(CONFIG, *split, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"strategy": "smote"}, "strategy='smote'; one of random, balanced, hard"),
-        ({"epochs": 0}, "epochs=0; at least 1"),
-        ({"steps": -1}, "steps=-1; at least 1"),
+        ({"epochs": 0}, "epochs=0; a whole number from 1"),
+        ({"epochs": 1.5}, "epochs=1.5; a whole number from 1"),
+        ({"patch_size": 8}, "patch_size=8; a whole number from 22"),
+        ({"seed": -1}, "seed=-1; a whole number from 0"),
+        ({"threshold": 75}, "threshold=75; a probability from 0 to 1"),
+        ({"steps": -1}, "steps=-1; a whole number from 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0; above 0"),
     ],
 )

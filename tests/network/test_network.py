@@ -74,6 +74,8 @@ def test_a_patch_that_is_too_small_is_refused():
         ([keras.layers.Conv2D(2, 3, padding="same")], "layer 'odd' .Conv2D. has no exact dense"),
         ([keras.layers.Conv2D(2, 3, strides=2)], "layer 'odd' .Conv2D. has no exact dense form"),
         ([keras.layers.BatchNormalization()], "layer 'odd' .BatchNormalization. has no exact"),
+        ([keras.layers.Conv2D(2, (8, 3))], "layer 'odd' .Conv2D. has no exact dense form"),
+        ([keras.layers.Conv2D(2, 8, activation="softmax")], "ends in a softmax"),
         ([keras.layers.Conv2D(2, 3)], "must end in a full-window convolution"),
     ],
 )

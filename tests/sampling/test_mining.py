@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from imbalance_tf import HardExampleMining, HardExampleSampler, patch_cnn, patch_dataset
+from imbalance_tf import (
+    BalancedSampler,
+    HardExampleMining,
+    HardExampleSampler,
+    patch_cnn,
+    patch_dataset,
+)
 from imbalance_tf._tensorflow import keras
 
 SIZE = 22
@@ -117,3 +123,19 @@ def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
 def test_wrong_arguments_are_named(cohort, change, words):
     with pytest.raises(ValueError, match=words):
         HardExampleMining(cohort, HardExampleSampler(cohort, seed=0), **change)
+
+
+def test_only_a_sampler_with_a_pool_can_be_filled(cohort):
+    with pytest.raises(TypeError, match="sampler is a BalancedSampler; a HardExampleSampler"):
+        HardExampleMining(cohort, BalancedSampler(cohort, seed=0))
+
+
+def test_a_model_that_gives_probabilities_or_maps_is_refused(cohort):
+    mining = HardExampleMining(cohort, HardExampleSampler(cohort, seed=0))
+    logits = patch_cnn(channels=2, classes=5, patch_size=SIZE)
+    with pytest.raises(ValueError, match=r"ends in a softmax .*logits are expected"):
+        mining.set_model(
+            keras.Sequential([keras.Input((SIZE, SIZE, 2)), logits, keras.layers.Softmax()])
+        )
+    with pytest.raises(ValueError, match=r"\(None, 3\); \(None, 5\) is expected"):
+        mining.set_model(patch_cnn(channels=2, classes=3, patch_size=SIZE))

@@ -91,6 +91,38 @@ def test_the_same_seed_gives_the_same_batches_and_every_pass_others(cohort):
     assert not np.array_equal(first[0], first[1])
 
 
+def test_a_pass_that_is_broken_off_costs_as_many_draws_as_any_other(cohort):
+    sampler = RandomSampler(cohort, seed=0)
+    dataset = patch_dataset(cohort, sampler, steps=40, batch_size=5, patch_size=8)
+    next(iter(dataset))
+    assert sampler.draws == 40
+
+
+@pytest.mark.parametrize(
+    ("centres", "words"),
+    [
+        ([[0, -1, 2]], "drew centres from .* the cohort has slices, rows and columns"),
+        ([[0, 0, 61]], "drew centres from"),
+        ([[0.0, 9.7, 2.0]], "drew float64 of shape"),
+        ([[0, 1]], r"drew int64 of shape \(1, 2\)"),
+    ],
+)
+def test_centres_that_are_none_are_refused(cohort, centres, words):
+    class Odd:
+        def draw(self, n):
+            return np.array(centres)
+
+    dataset = patch_dataset(cohort, Odd(), steps=1, batch_size=1, patch_size=8)
+    with pytest.raises(Exception, match=words):
+        next(iter(dataset))
+
+
+def test_the_sampler_of_another_cohort_is_refused(cohort):
+    other = RandomSampler(cohort.subset(["large"]), seed=0)
+    with pytest.raises(ValueError, match="both must be of the same cohort"):
+        patch_dataset(cohort, other, steps=1)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
