@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from imbalance_tf import SCHEMES
-from imbalance_tf.evaluation.claims import compare_with_paper, verdict
+from imbalance_tf.evaluation.claims import compare_with_paper, ratio_claim, verdict
 
 FIVE = SCHEMES["brats2013"]
+CLASSES = ["edema", "enhancing", "necrosis", "non-enhancing"]  # from common to rare
 COLUMNS = ["whole", "core", "active", *FIVE.classes]
 
 
@@ -16,6 +17,7 @@ COLUMNS = ["whole", "core", "active", *FIVE.classes]
         ([-0.1, -0.2, -0.15], "the opposite here"),
         ([-0.2, 0.2, 0.01], "undecided"),
         ([0.0, 0.0], "undecided"),
+        ([0.1, 0.3, -0.05], "undecided"),
         ([0.3], "as in the paper, but on one case only"),
         ([-0.3, np.nan], "not as in the paper, but on one case only"),
         ([np.nan, np.nan], "cannot be said"),
@@ -34,12 +36,8 @@ def _tables(random, balanced, hard, cases=4):
 
 
 def test_a_run_like_the_papers_and_its_opposite_get_opposite_verdicts():
-    like = compare_with_paper(
-        _tables(0.5, 0.7, 0.6), _tables(0.6, 1.5, 1.5), rarest="non-enhancing"
-    )
-    opposite = compare_with_paper(
-        _tables(0.7, 0.5, 0.6), _tables(1.5, 0.6, 0.6), rarest="non-enhancing"
-    )
+    like = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(0.6, 1.5, 1.5), classes=CLASSES)
+    opposite = compare_with_paper(_tables(0.7, 0.5, 0.6), _tables(1.5, 0.6, 0.6), classes=CLASSES)
     pairs = dict(zip(like.claim, zip(like.verdict, opposite.verdict, strict=True), strict=True))
     assert pairs["balanced is above random on core"] == ("seen here", "the opposite here")
     assert pairs["random is above balanced on whole"] == ("the opposite here", "seen here")
@@ -49,7 +47,7 @@ def test_a_run_like_the_papers_and_its_opposite_get_opposite_verdicts():
 
 
 def test_the_numbers_measured_stand_beside_the_claim():
-    claims = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(1, 1, 1), rarest="edema")
+    claims = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(1, 1, 1), classes=CLASSES)
     row = claims.set_index("claim").loc["balanced is above random on core", "measured"]
     assert "balanced 0.70" in row
     assert "random 0.50" in row
@@ -58,20 +56,32 @@ def test_the_numbers_measured_stand_beside_the_claim():
 
 
 def test_one_case_with_hardly_any_true_voxels_does_not_decide_a_ratio():
-    ratios = _tables(0.3, 0.3, 0.3, cases=5)
-    ratios["random"].loc[0, "non-enhancing"] = 100.0
-    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="non-enhancing")
-    row = claims.set_index("claim").loc["random under-draws the rarest class (non-enhancing)"]
-    assert "above 1 in 1 of 5 cases" in row.measured
-    assert row.verdict.startswith("undecided")
-    ratios["random"].loc[0, "non-enhancing"] = 2.0
-    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="non-enhancing")
-    row = claims.set_index("claim").loc["random under-draws the rarest class (non-enhancing)"]
-    assert row.verdict == "seen here"
+    ratio = pd.Series([0.3, 0.3, 0.3, 0.3, 100.0])
+    claim = ratio_claim("under", ratio, below=True)
+    assert "above 1 in 1 of 5 cases" in claim[1]
+    assert claim[2].startswith("undecided")
+    assert ratio_claim("under", ratio[:4], below=True)[2] == "seen here"
+    assert ratio_claim("over", ratio[:4])[2] == "the opposite here"
+
+
+def test_a_class_that_no_test_case_has_gives_no_verdict():
+    claim = ratio_claim("over", pd.Series([np.nan, np.nan]))
+    assert claim[1:] == ("absent from every test case", "cannot be said: no test case has a value")
+
+
+def test_a_rarest_class_that_is_drawn_least_is_told_from_a_tumour_drawn_small():
+    ratios = _tables(0.5, 1.0, 1.0)
+    claim = "random under-draws the rarest class (non-enhancing) more than the tumour"
+    ratios["random"]["non-enhancing"] = [0.2, 0.25, 0.2, 0.25]
+    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
+    assert table.set_index("claim").loc[claim, "verdict"] == "seen here"
+    ratios["random"]["non-enhancing"] = [1.0, 1.1, 1.0, 1.1]
+    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
+    assert table.set_index("claim").loc[claim, "verdict"] == "the opposite here"
 
 
 def test_a_ratio_of_nothing_drawn_is_under_drawn():
     ratios = _tables(0.0, 1.0, 1.0)
     ratios["random"][:] = 0.0
-    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, rarest="edema")
+    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
     assert claims.set_index("claim").loc["random under-draws the tumour", "verdict"] == "seen here"

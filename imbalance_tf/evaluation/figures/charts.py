@@ -9,23 +9,31 @@ from matplotlib.figure import Figure
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import CLASS_COLOURS, STRATEGY_COLOURS, class_colours, closed, strategy_legend
+from .style import (
+    CLASS_COLOURS,
+    STRATEGY_COLOURS,
+    STRATEGY_MARKERS,
+    class_colours,
+    closed,
+    strategy_legend,
+)
 
 __all__ = ["class_shares", "dice_by_case", "hard_pool", "training_curve", "volumes"]
 
 
 def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
-    """Shares of the brain by class, on a log scale: a dot a case, a bar for all together.
+    """Shares of the brain by class on a log scale: a ring per case, a diamond for all together.
 
     `shares` has a row a case and a column a class; `pooled` a value a class.
     """
-    figure, axis = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    positions = np.arange(len(pooled))
-    colours = [CLASS_COLOURS.get(name, "#CC79A7") for name in pooled.index]
-    axis.barh(positions, 100 * pooled, color=colours, edgecolor="black", height=0.6)
+    figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
     for position, name in enumerate(pooled.index):
+        colour = CLASS_COLOURS.get(name, "#E69F00")
         values = 100 * shares[name]
-        axis.plot(values, np.full(len(values), position), "|", color="black", markersize=9)
+        axis.plot(values, np.full(len(values), position), "o", color=colour, fillstyle="none")
+        axis.plot(
+            100 * pooled[name], position, "D", color=colour, markeredgecolor="black", markersize=11
+        )
         axis.annotate(
             f"{100 * pooled[name]:.2g} %",
             (1.01, position),
@@ -34,26 +42,37 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
         )
     axis.set(
         xscale="log",
-        yticks=positions,
+        yticks=range(len(pooled)),
         yticklabels=pooled.index,
-        xlabel="share of brain voxels, % (log scale); one tick a case",
+        xlabel="share of brain voxels, % (log scale); one ring per case, diamond: all together",
+        xlim=(max(0.005, 50 * shares[shares > 0].min().min()), 130),
+        ylim=(len(pooled) - 0.5, -0.5),
     )
-    axis.invert_yaxis()
     axis.xaxis.set_major_formatter("{x:g}")
-    axis.set_xlim(left=max(0.005, 50 * shares[shares > 0].min().min()), right=100)
+    axis.grid(axis="x", linewidth=0.5)
     axis.spines[["top", "right"]].set_visible(False)
     return closed(figure)
 
 
-def training_curve(history: pd.DataFrame, strategy: str) -> Figure:
-    """Loss and accuracy over the epochs, on the batches that the strategy makes."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> Figure:
+    """Training loss and accuracy over the epochs, on the batches that the strategy makes.
+
+    `baseline` is the accuracy of always naming the commonest class of these batches.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for axis, column in zip(axes, ("loss", "accuracy"), strict=True):
-        axis.plot(history.epoch + 1, history[column], "o-", color=STRATEGY_COLOURS[strategy])
-        axis.set(xlabel="epoch", title=f"{column} on {strategy} batches")
+        axis.plot(
+            history.epoch + 1,
+            history[column],
+            marker=STRATEGY_MARKERS[strategy],
+            color=STRATEGY_COLOURS[strategy],
+        )
+        axis.set(xlabel="epoch", title=f"training {column}, {strategy} batches")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[1].set_ylim(0, 1)
+    axes[1].axhline(baseline, color="black", linestyle="--", label="always one class")
+    axes[1].set_ylim(min(0.9 * baseline, 0.9 * history.accuracy.min()), 1)
+    axes[1].legend(frameon=False)
     return closed(figure)
 
 
@@ -83,37 +102,39 @@ def hard_pool(
 def dice_by_case(
     dice: Mapping[str, pd.DataFrame], columns: Sequence[str], *, paper: pd.DataFrame | None = None
 ) -> Figure:
-    """Dice of every test case, its mean, and what the paper reports (a cross)."""
-    figure, axis = plt.subplots(figsize=(max(7, 1.5 * len(columns) + 2), 4), layout="constrained")
-    for offset, (strategy, table) in zip(_offsets(len(dice)), dice.items(), strict=True):
-        for position, name in enumerate(columns):
-            values = table[name].dropna()
-            x = position + offset
+    """Dice of every test case, a grey line through each; the mean; what the paper reports."""
+    figure, axis = plt.subplots(figsize=(max(7, 1.6 * len(columns) + 2), 4), layout="constrained")
+    offsets = dict(zip(dice, _offsets(len(dice)), strict=True))
+    for position, name in enumerate(columns):
+        by_case = pd.DataFrame({strategy: table[name] for strategy, table in dice.items()})
+        x = [position + offsets[strategy] for strategy in by_case]
+        axis.plot(x, by_case.T.to_numpy(), color="#CCCCCC", linewidth=0.8, zorder=1)
+        for strategy, values in by_case.items():
+            here = position + offsets[strategy]
             axis.plot(
-                np.full(len(values), x),
+                np.full(len(values), here),
                 values,
-                "o",
+                STRATEGY_MARKERS[strategy],
                 color=STRATEGY_COLOURS[strategy],
-                alpha=0.55,
+                alpha=0.7,
                 markeredgewidth=0,
             )
-            axis.plot([x - 0.1, x + 0.1], [values.mean()] * 2, color="black", linewidth=2)
+            axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
-                axis.plot(x, paper.loc[strategy, name], "x", color="black", markersize=7)
+                axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
     axis.set(ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
     axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(
-        "a dot a test case; bar: mean"
-        + ("; cross: the paper, on its own cases" if paper is not None else ""),
-        fontsize=10,
-    )
+    title = "one mark per test case, joined by a line; bar: mean"
+    if paper is not None:
+        title += "; red cross: the paper, on its own cases"
+    axis.set_title(title, fontsize=10)
     strategy_legend(figure, dice)
     return closed(figure)
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
-    """Predicted over true volume, a dot a case: right of 1 is over-drawn, left under-drawn."""
+    """Predicted over true volume, a mark per case: right of 1 is over-drawn, left under-drawn."""
     figure, axis = plt.subplots(
         figsize=(8, 0.9 + 0.32 * len(columns) * max(len(ratios), 2)), layout="constrained"
     )
@@ -124,8 +145,8 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
             axis.plot(
                 values,
                 np.full(len(values), position + offset),
-                "o",
-                alpha=0.55,
+                STRATEGY_MARKERS[strategy],
+                alpha=0.6,
                 color=STRATEGY_COLOURS[strategy],
                 markeredgewidth=0,
             )

@@ -33,22 +33,28 @@ def modalities(cohort: Cohort, number: int) -> Figure:
 
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
-    """A slice with the outline of a patch and its centre voxel, and the patch alone."""
+    """A slice with the outline of a patch and its centre voxel, the patch, and its labels."""
     number, row, column = (int(value) for value in centre)
     channel = shown_channel(cohort)
     image = cohort.images[number, ..., channel].astype(float)
-    top, left = row - size // 2, column - size // 2
-    figure, axes = panels(1, 2, width=7, height=3.6)
+    top, left = row - size // 2 - 0.5, column - size // 2 - 0.5
+    figure, axes = panels(1, 3, width=9.5, height=3.8)
     for axis in axes[0]:
         axis.imshow(image, **GREYS)
+    axes[0, 2].imshow(_overlay(cohort.labels[number], cohort.scheme, alpha=0.8))
+    axes[0, 0].add_patch(Rectangle((left, top), size, size, fill=False, color="red", linewidth=1.5))
+    for axis in axes[0]:
         axis.plot(column, row, "+", color="red", markersize=11)
-    axes[0, 0].add_patch(
-        Rectangle((left - 0.5, top - 0.5), size, size, fill=False, color="red", linewidth=1.5)
-    )
-    axes[0, 1].set(xlim=(left - 0.5, left + size - 0.5), ylim=(top + size - 0.5, top - 0.5))
-    axes[0, 0].set_title(f"a slice of {cohort.modalities[channel]}")
+    for axis in axes[0, 1:]:
+        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
     name = cohort.scheme.classes[cohort.labels[number, row, column]]
-    axes[0, 1].set_title(f"a patch; its label: {name}")
+    for axis, title in zip(
+        axes[0],
+        (f"a slice of {cohort.modalities[channel]}", "a patch", f"its label: {name}"),
+        strict=True,
+    ):
+        axis.set_title(title)
+    class_legend(figure, cohort.scheme)
     return closed(figure)
 
 
@@ -79,7 +85,7 @@ def batches(
             axis.set_axis_off()
         for axis, which in zip(axes, np.argsort(labels, kind="stable"), strict=False):
             _framed(axis, patches[which, ..., channel], colours[labels[which]], line=2.5)
-    class_legend(figure, cohort.scheme)
+    class_legend(figure, cohort.scheme, healthy=True)
     return closed(figure)
 
 
@@ -112,25 +118,32 @@ def segmentations(cohort: Cohort, slices: Sequence[int], maps: Mapping[str, np.n
     return closed(figure)
 
 
-def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 6) -> Figure:
-    """Hard examples (rows of ``HardExampleMining.hard``) as patches, framed by true class."""
-    scheme, channel = cohort.scheme, shown_channel(cohort)
+def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 3) -> Figure:
+    """Hard examples (rows of ``HardExampleMining.hard``) as patches, framed by true class.
+
+    Each in two modalities, FLAIR and T1c where the cohort has them.
+    """
+    scheme = cohort.scheme
+    names = [name for name in ("flair", "t1c") if name in cohort.modalities]
+    names = (names + [name for name in cohort.modalities if name not in names])[:2]
     rows = -(-len(examples) // columns)
-    figure, axes = panels(rows, columns, width=1.8 * columns, height=2.3 * rows + 0.4)
-    for axis in axes.ravel()[len(examples) :]:
-        axis.set_axis_off()
-    for axis, example in zip(axes.ravel(), examples.itertuples(), strict=False):
-        image = cohort.images[example.slice, ..., channel]
-        _framed(axis, image, class_colours(scheme)[example.label], line=4)
+    figure = plt.figure(figsize=(3.9 * columns, 2.4 * rows + 0.4), layout="constrained")
+    parts = figure.subfigures(rows, columns, squeeze=False).ravel()
+    for part, example in zip(parts, examples.itertuples(), strict=False):
         top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
-        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
-        axis.plot(example.column, example.row, "+", color="red", markersize=9)
-        axis.set_title(
-            f"is {scheme.classes[example.label]}\nsays {scheme.classes[example.predicted]}\n"
+        axes = part.subplots(1, len(names), squeeze=False)[0]
+        for axis, name in zip(axes, names, strict=True):
+            image = cohort.images[example.slice, ..., cohort.modalities.index(name)]
+            _framed(axis, image, class_colours(scheme)[example.label], line=3)
+            axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
+            axis.plot(example.column, example.row, "+", color="red", markersize=9)
+            axis.set_xlabel(name, fontsize=8, labelpad=2)
+        part.suptitle(
+            f"is {scheme.classes[example.label]}, called {scheme.classes[example.predicted]}; "
             f"p(true) = {example.probability:.3f}",
             fontsize=8,
         )
-    class_legend(figure, scheme)
+    class_legend(figure, scheme, healthy=True)
     return closed(figure)
 
 

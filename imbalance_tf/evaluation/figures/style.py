@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from imbalance_tf.cohort.labels import LabelScheme
@@ -15,8 +16,10 @@ CLASS_COLOURS = {
     "non-enhancing": "#F0E442",
     "enhancing": "#D55E00",
 }
-_MORE_COLOURS = ("#CC79A7", "#56B4E9", "#E69F00", "#000000")
-STRATEGY_COLOURS = {"random": "#E69F00", "balanced": "#0072B2", "hard": "#CC79A7"}
+_MORE_COLOURS = ("#E69F00", "#882255", "#44AA99", "#000000")
+# Other colours than the classes', and a marker each.
+STRATEGY_COLOURS = {"random": "#555555", "balanced": "#56B4E9", "hard": "#CC79A7"}
+STRATEGY_MARKERS = {"random": "o", "balanced": "s", "hard": "^"}
 GREYS = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
 
 
@@ -41,14 +44,25 @@ def closed(figure: Figure) -> Figure:
     return figure
 
 
-def class_legend(figure: Figure, scheme: LabelScheme) -> None:
+def class_legend(figure: Figure, scheme: LabelScheme, *, healthy: bool = False) -> None:
+    """The classes' colours; healthy only where it is drawn, for in label maps it is transparent."""
     handles = [
         Patch(facecolor=colour, edgecolor="black", label=name)
         for name, colour in zip(scheme.classes, class_colours(scheme), strict=True)
-    ]
+    ][0 if healthy else 1 :]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
 
 
 def strategy_legend(figure: Figure, strategies) -> None:
-    handles = [Patch(color=STRATEGY_COLOURS[name], label=name) for name in strategies]
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            label=name,
+            color=STRATEGY_COLOURS[name],
+            marker=STRATEGY_MARKERS[name],
+        )
+        for name in strategies
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
