@@ -56,7 +56,9 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
 
 def _prepare(out: Path, settings: dict) -> dict[str, Path]:
     """Check the cohort before any notebook starts; returns where each strategy's run will be."""
-    click.echo("Reading the cohort")
+    click.echo(
+        "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
+    )
     lab = open_lab(**settings, out=out)
     click.echo(
         f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on; "

@@ -75,7 +75,8 @@ def batches(
     """
     colours, channel = class_colours(cohort.scheme), shown_channel(cohort)
     rows = max(-(-len(labels) // columns) for _, labels in shown.values())
-    figure = plt.figure(figsize=(6.4 * len(shown), 0.56 * rows + 1), layout="constrained")
+    size = (0.54 * columns * len(shown), 0.56 * rows + 1)
+    figure = plt.figure(figsize=size, layout="constrained")
     for part, (title, (patches, labels)) in zip(
         np.atleast_1d(figure.subfigures(1, len(shown))), shown.items(), strict=True
     ):
