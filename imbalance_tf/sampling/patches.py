@@ -110,9 +110,7 @@ def patch_dataset(
     def centres():
         # All at once: a pass that is broken off then costs as many draws as any other.
         drawn = [sampler.draw(batch_size) for _ in range(steps)]
-        for batch in drawn:
-            _refuse_foreign_centres(batch, batch_size, cohort.labels.shape)
-        yield from drawn
+        yield from (_checked(batch, batch_size, cohort.labels.shape) for batch in drawn)
 
     def cut(centres):
         patches = cut_patches(cohort.images, centres, patch_size, fill=AIR)
@@ -141,7 +139,8 @@ def patch_dataset(
     )
 
 
-def _refuse_foreign_centres(centres, n: int, shape: tuple[int, ...]) -> None:
+def _checked(centres, n: int, shape: tuple[int, ...]) -> np.ndarray:
+    """What any sampler drew, as (n, 3) int32; ValueError if these are no centres in slices."""
     centres = np.asarray(centres)
     if centres.shape != (n, 3) or not np.issubdtype(centres.dtype, np.integer):
         raise ValueError(
@@ -153,3 +152,4 @@ def _refuse_foreign_centres(centres, n: int, shape: tuple[int, ...]) -> None:
             f"the sampler drew centres from {centres.min(axis=0)} to {centres.max(axis=0)}; the "
             f"cohort has slices, rows and columns {shape}"
         )
+    return centres.astype(np.int32, copy=False)

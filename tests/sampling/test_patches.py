@@ -117,6 +117,15 @@ def test_centres_that_are_none_are_refused(cohort, centres, words):
         next(iter(dataset))
 
 
+def test_any_integers_are_centres(cohort):
+    class Plain:
+        def draw(self, n):
+            return [[0, 10, 20]] * n
+
+    ((_, labels),) = patch_dataset(cohort, Plain(), steps=1, batch_size=2, patch_size=8)
+    assert labels.numpy().tolist() == [cohort.labels[0, 10, 20]] * 2
+
+
 def test_the_sampler_of_another_cohort_is_refused(cohort):
     other = RandomSampler(cohort.subset(["large"]), seed=0)
     with pytest.raises(ValueError, match="both must be of the same cohort"):
