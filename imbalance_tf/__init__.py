@@ -8,7 +8,7 @@ from importlib import import_module
 
 _PUBLIC = {
     "AIR": "cohort.reading",
-    "CohortError": "cohort.reading",
+    "CohortError": "cohort.finding",
     "SCHEMES": "cohort.labels",
     "LabelScheme": "cohort.labels",
     "Cohort": "cohort.slices",

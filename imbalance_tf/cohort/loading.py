@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .finding import CaseFiles, CohortError, find_cases
 from .labels import SCHEMES, LabelScheme, scheme_named, scheme_of_values
-from .reading import AIR, CaseFiles, CohortError, ScanError, find_cases, read_case
+from .reading import AIR, ScanError, read_case
 from .slices import Cohort
 
 __all__ = ["load_cohort"]
@@ -42,7 +43,8 @@ def load_cohort(
     Returns
     -------
     Cohort
-        Cases of different in-plane size are centred on the largest one's grid.
+        Cases of different in-plane size are centred on the largest one's grid. It holds two bytes
+        a voxel and modality, and two more a voxel; while it is read, twice that.
 
     Raises
     ------

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from imbalance_tf.cohort.finding import CohortError
 from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.cohort.loading import load_cohort
 from imbalance_tf.cohort.phantom import write_phantom_cohort
-from imbalance_tf.cohort.reading import CohortError
 from imbalance_tf.cohort.slices import Cohort
 
 from .experiment import (
