@@ -14,6 +14,12 @@ SHAPE = (40, 36, 12)
 
 
 @pytest.fixture(scope="session")
+def fresh_environment():
+    """The environment as a person has it: importing the package in this process changed it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TF_CPP_")}
+
+
+@pytest.fixture(scope="session")
 def cohort():
     """Three cases of different size; five classes, unevenly frequent, one rare."""
     generator = np.random.default_rng(0)

@@ -54,7 +54,7 @@ def test_every_public_name_is_there_with_a_docstring(name):
         assert public.__doc__.strip()
 
 
-def test_tensorflow_starts_without_a_word():
+def test_tensorflow_starts_without_a_word(fresh_environment):
     done = subprocess.run(
         [
             sys.executable,
@@ -64,5 +64,6 @@ def test_tensorflow_starts_without_a_word():
         check=True,
         capture_output=True,
         text=True,
+        env=fresh_environment,
     )
     assert done.stdout == done.stderr == ""

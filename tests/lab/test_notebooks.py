@@ -76,17 +76,17 @@ def test_one_tagged_annotated_parameters_cell(path):
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
+def smoke(tmp_path_factory, fresh_environment):
     """The whole lab in the smoke profile, as a person runs it, from another folder."""
     folder = tmp_path_factory.mktemp("smoke")
-    done = _run(folder)
+    done = _run(folder, fresh_environment)
     return folder / "results" / "smoke", done.stdout
 
 
-def _run(folder):
+def _run(folder, environment):
     done = subprocess.run(
         [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke"],
-        cwd=folder, capture_output=True, text=True,
+        cwd=folder, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
@@ -143,12 +143,12 @@ def test_the_pages_load_nothing_from_the_network(smoke):
         assert not re.findall(r"https?://[\w.-]*(?:cdn|unpkg)", page)
 
 
-def test_a_second_run_reads_what_is_there(smoke):
+def test_a_second_run_reads_what_is_there(smoke, fresh_environment):
     out, printed = smoke
     kept = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.is_file()}
     phantom = {p: p.stat().st_mtime_ns for p in out.glob("phantom-*/*/*.nii.gz")}
     assert len(phantom) == 20
-    again = _run(out.parent.parent).stdout
+    again = _run(out.parent.parent, fresh_environment).stdout
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert {p: p.stat().st_mtime_ns for p in phantom} == phantom
     assert "Epoch" in printed
