@@ -54,7 +54,7 @@ def patch_cnn(*, channels: int, classes: int, patch_size: int = 64, seed: int = 
     for filters in _FILTERS:
         model.add(convolution(filters, 3))
         model.add(keras.layers.MaxPooling2D(2))
-    model.add(convolution(64, model.output_shape[1:3], name="full_window"))
+    model.add(convolution(32, model.output_shape[1:3], name="full_window"))
     model.add(convolution(classes, 1, activation=None, name="logits"))
     model.add(keras.layers.Flatten())
     return model
