@@ -45,7 +45,9 @@ def main():
     segment(model, images)
     patchwise(model, images[:1, :8])
     slow, one_by_one = seconds(lambda: patchwise(model, images[:1]))
-    fast, dense = min((seconds(lambda: segment(model, images)) for _ in range(3)), key=itemgetter(0))
+    fast, dense = min(
+        (seconds(lambda: segment(model, images)) for _ in range(3)), key=itemgetter(0)
+    )
     row = {
         "patch by patch, s/slice": slow,
         "segment, s/slice": fast / SLICES,
