@@ -99,7 +99,7 @@ def _compare(out: Path, folders: dict[str, Path], started: float) -> pd.DataFram
     shown = ["whole", "core", "active", "healthy", "volume whole", "volume core", "volume active"]
     cases = len(results["random"].dice)
     click.secho(f"\nMean Dice over {cases} test cases; median predicted / true volume", bold=True)
-    click.echo(table[shown].round(3).to_string())
+    click.echo(table[shown].to_string(float_format="{:.3f}".format))
     for name in ("whole", "core", "active"):
         if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
             click.echo(f"Dice of {name}: over {fewer} cases; the others have none, drawn or true")
