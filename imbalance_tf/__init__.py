@@ -13,6 +13,7 @@ _PUBLIC = {
     "LabelScheme": "cohort.labels",
     "Cohort": "cohort.slices",
     "load_cohort": "cohort.loading",
+    "check_folder": "cohort.checking",
     "write_phantom_cohort": "cohort.phantom",
     "ClassIndex": "sampling.index",
     "RandomSampler": "sampling.samplers",

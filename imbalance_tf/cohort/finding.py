@@ -1,45 +1,58 @@
 """Find the cases of a folder: which files belong together, and what each is."""
 
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["CaseFiles", "CohortError", "find_cases"]
+from .grouping import CohortError, NamedFiles, Roles, by_layout, by_patterns
+from .layouts import LAYOUTS, PATTERNS, Layout
 
-BRATS_SUFFIXES = {
-    "t1": "t1|t1n",
-    "t1c": "t1ce|t1c",
-    "t2": "t2|t2w",
-    "flair": "flair|t2f",
-    "labels": "seg",
-}
-
-
-class CohortError(ValueError):
-    """A folder cannot be used as a cohort. `problems` lists everything found, a line each."""
-
-    def __init__(self, folder: Path, problems: list[str]):
-        self.problems = problems
-        lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"{folder} cannot be used as a cohort:{lines}")
+__all__ = ["CaseFiles", "CohortError", "Found", "find_cases"]
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The files of one case: modality name -> file, the segmentation, perhaps a brain mask."""
+    """The files of one case: modality name -> file, the segmentation, perhaps a brain mask.
+
+    Where one 4-D file holds all modalities, `channels` are their names in the order of the file.
+    """
 
     case_id: str
     images: Mapping[str, Path]
     labels: Path
-    brain: Path | None
+    brain: Path | None = None
+    channels: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file of the case, once."""
+        every = [self.labels, *self.images.values(), *([self.brain] if self.brain else [])]
+        return list(dict.fromkeys(every))
 
 
-def find_cases(
-    folder: Path, *, files: Mapping[str, str] | None = None, modalities=None
-) -> list[CaseFiles]:
-    """The cases under a folder, sorted by name; every folder that holds scans is one case.
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds: its layout, its complete cases, and what is wrong with the others.
+
+    `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double.
+    """
+
+    layout: Layout
+    cases: list[CaseFiles]
+    problems: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def first(self, count: int | None) -> "Found":
+        """The first so many by name; all if None."""
+        names = {*sorted([*(case.case_id for case in self.cases), *self.problems])[:count]}
+        return Found(
+            self.layout,
+            [case for case in self.cases if case.case_id in names],
+            {name: lines for name, lines in self.problems.items() if name in names},
+        )
+
+
+def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modalities=None) -> Found:
+    """The cases under a folder, sorted by name.
 
     Parameters
     ----------
@@ -47,8 +60,8 @@ def find_cases(
         Searched with all its subfolders (``HGG/case/...`` is fine).
     files : mapping of str to str, optional
         File name patterns, one per modality and one for ``"labels"``, perhaps one for
-        ``"brain"``: ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz"}``. Without it, the
-        BraTS names from 2017 on are expected: ``<case>_{t1,t1ce,t2,flair,seg}.nii.gz``.
+        ``"brain"``: ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz"}``; every folder in
+        which they match is a case. Without it, the names of one of `LAYOUTS` are expected.
     modalities : sequence of str, optional
         The modalities to use; by default all that the cases have.
 
@@ -59,8 +72,7 @@ def find_cases(
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     CohortError
-        With every problem of every case: no segmentation, a missing modality, two files for one
-        pattern, no case at all.
+        If there is no case at all, or if the cases follow two layouts.
     """
     _refuse_nonsense(files, modalities)
     if not folder.exists():
@@ -68,58 +80,76 @@ def find_cases(
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; a folder of cases is expected")
 
-    found = {directory: _roles_in(directory, files) for directory in _folders_under(folder)}
-    found = {directory: roles for directory, roles in found.items() if any(roles.values())}
-    expected = sorted(files.values()) if files else ["<case>_{t1,t1ce,t2,flair,seg}.nii.gz"]
-    if not found:
+    if files:
+        layout, named = PATTERNS, by_patterns(folder, files)
+    else:
+        layout, named = by_layout(folder)
+    if not named:
+        expected = sorted(files.values()) if files else [known.looks_like for known in LAYOUTS]
         raise CohortError(folder, [f"no case found; the file names looked for: {expected}"])
 
     if modalities is None:
-        modalities = [role for role in (files or BRATS_SUFFIXES) if role not in ("labels", "brain")]
+        known = [*(files or ("t1", "t1c", "t2", "flair"))]
+        modalities = [role for role in known if role not in ("labels", "brain")]
         if not files:  # then whatever some case has; the others must have it too
-            modalities = [m for m in modalities if any(roles[m] for roles in found.values())]
+            modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
-    problems = []
-    for directory, roles in found.items():
-        if not modalities:
-            problems.append(f"{directory}: a segmentation without any modality")
-        for role in wanted:
-            paths = roles.get(role, [])
-            pattern = files[role] if files and role in files else f"<case>_{role}"
-            if len(paths) > 1:
-                names = ", ".join(path.name for path in paths)
-                problems.append(
-                    f"{directory}: {len(paths)} files for '{role}' ({names}); "
-                    f"narrow the pattern {pattern!r} to one"
-                )
-            elif not paths and role == "labels":
-                problems.append(f"{directory}: no segmentation (looked for {pattern!r})")
-            elif not paths:
-                problems.append(
-                    f"{directory}: no file for '{role}' (looked for {pattern!r}); add "
-                    f"it, or choose modalities that every case has"
-                )
-    places: dict[str, list[Path]] = {}
-    for directory in found:
-        name = directory.resolve().name if directory == folder else directory.name
-        places.setdefault(name, []).append(directory)
-    problems += [
-        f"{len(directories)} cases are named {name} ({', '.join(map(str, directories))}); rename "
-        f"all but one of the folders"
-        for name, directories in places.items()
-        if len(directories) > 1
-    ]
-    if problems:
-        raise CohortError(folder, problems)
-    return [
-        CaseFiles(
-            case_id=name,
-            images={role: found[directory][role][0] for role in modalities},
-            labels=found[directory]["labels"][0],
-            brain=found[directory]["brain"][0] if found[directory].get("brain") else None,
+    cases, problems = [], {}
+    for name, places in _grouped(named).items():
+        roles = places[0][1]
+        wrong = [
+            problem for where, held in places for problem in _wrong(where, held, wanted, files)
+        ]
+        if len(places) > 1:
+            where = ", ".join(str(place) for place, _ in places)
+            wrong.append(
+                f"{len(places)} cases are named {name} ({where}); rename all but one of the folders"
+            )
+        if wrong:
+            problems[name] = wrong
+            continue
+        cases.append(
+            CaseFiles(
+                case_id=name,
+                images={role: roles[role][0] for role in modalities},
+                labels=roles["labels"][0],
+                brain=roles["brain"][0] if "brain" in wanted else None,
+                channels=layout.channels,
+            )
         )
-        for name, (directory,) in sorted(places.items())
-    ]
+    return Found(layout, cases, problems)
+
+
+def _wrong(place: Path, roles: Roles, wanted: Iterable[str], files) -> list[str]:
+    """What keeps these files from being a case."""
+    if not files and set(roles) == {"labels"}:
+        return [f"{place}: a segmentation without any modality"]
+    problems = []
+    for role in wanted:
+        paths = roles.get(role, [])
+        pattern = files[role] if files and role in files else f"<case>_{role}"
+        if len(paths) > 1:
+            names = ", ".join(path.name for path in paths)
+            problems.append(
+                f"{place}: {len(paths)} files for '{role}' ({names}); "
+                + (f"narrow the pattern {pattern!r} to one" if files else "leave one of them there")
+            )
+        elif not paths and role == "labels":
+            problems.append(f"{place}: no segmentation (looked for {pattern!r})")
+        elif not paths:
+            problems.append(
+                f"{place}: no file for '{role}' (looked for {pattern!r}); add it, or choose "
+                f"modalities that every case has"
+            )
+    return problems
+
+
+def _grouped(named: list[NamedFiles]) -> dict[str, list[tuple[Path, Roles]]]:
+    """Places and files by name of the case, sorted by it."""
+    groups: dict[str, list[tuple[Path, Roles]]] = {}
+    for name, place, roles in sorted(named, key=lambda each: each[0]):
+        groups.setdefault(name, []).append((place, roles))
+    return groups
 
 
 def _refuse_nonsense(files, modalities) -> None:
@@ -144,29 +174,3 @@ def _refuse_nonsense(files, modalities) -> None:
             f"modalities={modalities!r}; a list of different modalities is expected, such as "
             f"['t1c', 'flair']"
         )
-
-
-def _folders_under(folder: Path) -> list[Path]:
-    """The folder and all under it, links followed, hidden ones and loops left out."""
-    folders, seen = [], set()
-    for directory, inner, _ in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(directory)) in seen:
-            inner.clear()
-            continue
-        seen.add(real)
-        # Hidden: a half-written case, a desktop's droppings.
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        folders.append(Path(directory))
-    return folders
-
-
-def _roles_in(directory: Path, files: Mapping[str, str] | None) -> dict[str, list[Path]]:
-    if files:
-        found = {role: sorted(directory.glob(pattern)) for role, pattern in files.items()}
-    else:
-        paths = sorted(path for path in directory.iterdir() if path.is_file())
-        found = {
-            role: [p for p in paths if re.search(rf"[_-]({names})\.nii(\.gz)?$", p.name, re.I)]
-            for role, names in BRATS_SUFFIXES.items()
-        }
-    return {role: [p for p in ps if not p.name.startswith(".")] for role, ps in found.items()}

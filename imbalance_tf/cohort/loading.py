@@ -1,18 +1,27 @@
 """load_cohort: a folder of cases -> a Cohort."""
 
-import re
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from .finding import CaseFiles, CohortError, find_cases
-from .labels import SCHEMES, LabelScheme, scheme_named, scheme_of_values
-from .reading import AIR, ScanError, read_case
+from .assembling import Gathering
+from .cache import cached
+from .finding import CaseFiles, CohortError, Found, find_cases
+from .labels import LabelScheme, scheme_named
+from .reading import CaseArrays, read_case
 from .slices import Cohort
+from .volumes import ScanError
 
-__all__ = ["load_cohort"]
+__all__ = ["decide_scheme", "foreign_value", "load_cohort", "read_all", "scheme_asked"]
+
+SCHEME_FILE = "scheme.toml"
+"""Where a folder may say itself what its label values mean."""
 
 
 def load_cohort(
@@ -22,16 +31,20 @@ def load_cohort(
     files: Mapping[str, str] | None = None,
     modalities: Sequence[str] | None = None,
     cases: int | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    cache: str | os.PathLike | None = None,
 ) -> Cohort:
-    """Read a folder of cases: the embedded cohort, BraTS, or any NIfTI files by patterns.
+    """Read a folder of cases: the embedded cohort, any BraTS release, or NIfTI files by patterns.
 
     Parameters
     ----------
     folder : path
-        Every subfolder with scans is one case.
+        Laid out as BraTS 2012 to 2024 or as Task 1 of the Medical Segmentation Decathlon; with
+        `files`, every subfolder with scans is one case.
     scheme : str or LabelScheme
-        What the label values mean: ``"brats2013"``, ``"brats2017"``, ``"brats2023"``, or
-        ``"auto"`` to tell from the values of all cases together.
+        What the label values mean: a name of `SCHEMES`, a TOML file (`LabelScheme.from_toml`), or
+        ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else what the file
+        names and the values of all cases together allow.
     files : mapping of str to str, optional
         File name patterns for a folder that does not follow BraTS' names:
         ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``.
@@ -39,19 +52,26 @@ def load_cohort(
         The modalities to use; by default all that the cases have.
     cases : int, optional
         Read the first so many only.
+    on_error : {"raise", "skip"}
+        What a case that cannot be used does: stop everything, or be left out (`Cohort.left_out`).
+    cache : path, optional
+        A folder for the arrays. The cohort is then read once; later calls map the arrays into
+        memory, as long as the scans are the same files. They hold the box of the brain only.
 
     Returns
     -------
     Cohort
-        Cases of different in-plane size are centred on the largest one's grid. It holds two bytes
-        a voxel and modality, and two more a voxel; while it is read, twice that.
+        Cases of different in-plane size are centred on the largest one's grid. It takes two bytes
+        a voxel and modality, and two more a voxel: on disk with a cache; else in memory, and
+        twice that while it is read.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     CohortError
-        With a line for every problem of every case.
+        With a line for every problem of every case; or if no case is left, or the scheme cannot
+        be told.
 
     Examples
     --------
@@ -59,90 +79,119 @@ def load_cohort(
     >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
     """
     folder = Path(folder)
-    if isinstance(scheme, str):
-        scheme = scheme_named(scheme)
     if cases is not None and cases < 1:
         raise ValueError(f"cases={cases}; at least 1 is expected")
-    found = find_cases(folder, files=files, modalities=modalities)[:cases]
-    names = tuple(found[0].images)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error={on_error!r}; 'raise' or 'skip' is expected")
+    asked = scheme_asked(folder, scheme)
+    found = find_cases(folder, files=files, modalities=modalities).first(cases)
 
-    read, problems = [], []
-    for case in tqdm(found, desc="reading cases", unit="case", disable=None, leave=False):
+    def build(place: Path | None = None) -> Cohort:
+        return _read_cohort(folder, found, asked, on_error, Gathering(place))
+
+    if cache is None:
+        cohort = build()
+    else:
+        options = {
+            "folder": str(folder.resolve()),
+            "scheme": repr(asked),
+            "files": files and dict(files),
+            "modalities": modalities and list(modalities),
+            "cases": cases,
+            "on_error": on_error,
+        }
+        name = hashlib.blake2b(repr(options).encode(), digest_size=6).hexdigest()
+        seen = {str(path): _file_identity(path) for case in found.cases for path in case.paths}
+        identity = {**options, "seen": seen, "problems": dict(found.problems)}
+        cohort = cached(Path(cache), name, identity, build)
+    if cohort.left_out:
+        lines = "".join(f"\n  - {problem}" for problem in cohort.left_out.values())
+        warnings.warn(
+            f"{len(cohort.left_out)} cases of {folder} are left out:{lines}", stacklevel=2
+        )
+    return cohort
+
+
+def _read_cohort(folder, found: Found, asked, on_error, gathering: Gathering) -> Cohort:
+    problems = {name: list(lines) for name, lines in found.problems.items()}
+    present = {}
+    for case, outcome in read_all(found.cases):
+        if isinstance(outcome, ScanError):
+            problems[case.case_id] = [str(outcome)]
+        else:
+            present[case.case_id] = np.unique(outcome.values).tolist()
+            gathering.add(case.case_id, outcome)
+    scheme, undecided = asked, []
+    if not scheme and present:
         try:
-            read.append(read_case(case))
+            scheme = decide_scheme(folder, found, present)
+        except CohortError as error:
+            undecided = error.problems
+    for case in found.cases:
+        if scheme and (problem := foreign_value(case, present.get(case.case_id, []), scheme)):
+            problems[case.case_id] = [problem]
+    usable = [name for name in present if name not in problems]
+    if undecided or (problems and (on_error == "raise" or not usable)):
+        every = [line for name in sorted(problems) for line in problems[name]]
+        raise CohortError(folder, every + undecided)
+    left_out = {name: "; ".join(lines) for name, lines in sorted(problems.items())}
+    return gathering.cohort(usable, scheme, tuple(found.cases[0].images), left_out)
+
+
+def scheme_asked(folder: Path, scheme: str | LabelScheme) -> LabelScheme | None:
+    """The scheme that the caller or the folder itself names; None if the scans must tell."""
+    if not isinstance(scheme, str):
+        return scheme
+    if scheme == "auto" and (folder / SCHEME_FILE).exists():
+        return LabelScheme.from_toml(folder / SCHEME_FILE)
+    return scheme_named(scheme)
+
+
+def read_all(cases: Sequence[CaseFiles]) -> Iterator[tuple[CaseFiles, CaseArrays | ScanError]]:
+    """Each case with its arrays, or with what is wrong with it; one in memory at a time."""
+    for case in tqdm(cases, desc="reading cases", unit="case", disable=None, leave=False):
+        try:
+            yield case, read_case(case)
         except ScanError as error:
-            problems.append(str(error))
-    if problems:
-        raise CohortError(folder, problems)
-
-    present = [np.unique(values).tolist() for _, values, _, _ in read]
-    if scheme is None:
-        scheme = _decide_scheme(folder, found, present)
-    _refuse_foreign_values(folder, [case.labels for case in found], present, scheme)
-
-    height, width = np.max([values.shape[1:] for _, values, _, _ in read], axis=0)
-    depths = [len(values) for _, values, _, _ in read]
-    images = np.full((sum(depths), height, width, len(names)), AIR, np.float16)
-    labels = np.zeros(images.shape[:3], np.uint8)
-    brain = np.zeros(images.shape[:3], bool)
-    affines, end = [], 0
-    while read:  # each case is let go as soon as it is in its place
-        scans, values, mask, affine = read.pop(0)
-        start, end = end, end + len(values)
-        top, left = (height - values.shape[1]) // 2, (width - values.shape[2]) // 2
-        place = np.s_[start:end, top : top + values.shape[1], left : left + values.shape[2]]
-        images[place], labels[place], brain[place] = scans, scheme.to_classes(values), mask
-        shift = np.eye(4)
-        shift[:2, 3] = -left, -top
-        affines.append(affine @ shift)
-    return Cohort(
-        images=images,
-        labels=labels,
-        brain=brain,
-        case_ids=tuple(case.case_id for case in found),
-        slice_case=np.repeat(np.arange(len(found)), depths),
-        scheme=scheme,
-        modalities=names,
-        affines=np.stack(affines),
-    )
+            yield case, error
 
 
-def _decide_scheme(folder: Path, found: list[CaseFiles], present: list[list[int]]) -> LabelScheme:
-    """The scheme that the file names and the values of all cases allow, or a CohortError."""
-    values = set().union(*present)
-    if any(
-        re.search(r"-(t1n|t2w|t2f)\.nii", str(path), re.I)
-        for case in found
-        for path in case.images.values()
-    ):  # the names from 2023 on
-        if values <= {0, 1, 2, 3}:
-            return SCHEMES["brats2023"]
+def decide_scheme(folder: Path, found: Found, present: Mapping[str, list[int]]) -> LabelScheme:
+    """The scheme that the layout and the label values of all cases allow.
+
+    Raises
+    ------
+    CohortError
+        If they leave a choice, or no case holds values of any known scheme.
+    """
+    # One case with a foreign value is that case's problem, not a doubt about the others.
+    known = [values for values in present.values() if max(values) <= 4]
+    if not known:
         raise CohortError(
             folder,
             [
-                f"the names are those of BraTS 2023 and later, but there is a label value "
-                f"{max(values)} (in 2024, a resection cavity), which no scheme here has; say what "
-                f"the values mean with a LabelScheme of your own, scheme=..."
+                f"{case.labels}: label value {max(present[case.case_id])}; BraTS segmentations "
+                f"hold 0 to 4; say what the values mean with a scheme of your own: a .toml file"
+                for case in found.cases
+                if case.case_id in present
             ],
         )
     try:
-        return scheme_of_values(values)
+        return found.layout.scheme_of(set().union(*known))
     except ValueError as error:
-        foreign = [
-            f"{case.labels}: label value {max(values)}; BraTS segmentations hold 0 to 4"
-            for case, values in zip(found, present, strict=True)
-            if max(values) > 4
-        ]
-        raise CohortError(folder, foreign or [str(error)]) from None
+        raise CohortError(folder, [str(error)]) from None
 
 
-def _refuse_foreign_values(folder, paths, present, scheme) -> None:
-    problems = []
-    for path, values in zip(paths, present, strict=True):
-        if foreign := sorted(set(values) - set(scheme.values)):
-            problems.append(
-                f"{path}: label value {foreign[0]} is outside scheme "
-                f"'{scheme.name}' {list(scheme.values)}"
-            )
-    if problems:
-        raise CohortError(folder, problems)
+def foreign_value(case: CaseFiles, values: Sequence[int], scheme: LabelScheme) -> str | None:
+    """What is wrong with the label values of a case under this scheme, if anything."""
+    foreign = sorted(set(values) - set(scheme.values))
+    return foreign and (
+        f"{case.labels}: label value {foreign[0]} is outside scheme '{scheme.name}' "
+        f"{list(scheme.values)}"
+    )
+
+
+def _file_identity(path: Path) -> list[int]:
+    # ctime changes whenever the content does, even if a copy brought its old mtime along.
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -1,8 +1,8 @@
 """Cohort: the axial slices of many cases as arrays."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,11 @@ class Cohort:
         Names of the M channels.
     affines : (cases, 4, 4) float
         Voxel (column, row, slice within the case) to scanner millimetres, per case.
+    origins, scan_shapes : (cases, 3) int
+        Where in its scan the slices of a case begin, and how large the scan is: slices, rows,
+        columns. A cohort may hold the box of the brain only; see `to_scan` and `from_scan`.
+    left_out : mapping of str to str
+        Cases of the folder that could not be used, and why.
     """
 
     images: np.ndarray
@@ -45,6 +50,9 @@ class Cohort:
     scheme: LabelScheme
     modalities: Sequence[str] = ()
     affines: np.ndarray | None = None
+    origins: np.ndarray | None = None
+    scan_shapes: np.ndarray | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.images.ndim != 4:
@@ -77,11 +85,19 @@ class Cohort:
         if len(names) != channels:
             raise ValueError(f"{len(names)} modalities are named, images has {channels}")
         affines = np.eye(4) if self.affines is None else self.affines
+        origins = np.zeros(3, int) if self.origins is None else self.origins
+        whole = self.scan_shapes
+        if whole is None:
+            depths = np.bincount(slice_case, minlength=len(self.case_ids))
+            whole = np.array([(depth, *self.labels.shape[1:]) for depth in depths]).reshape(-1, 3)
         object.__setattr__(self, "modalities", names)
         object.__setattr__(self, "case_ids", tuple(self.case_ids))
         object.__setattr__(self, "slice_case", slice_case)
         object.__setattr__(self, "brain", self.brain.astype(bool, copy=False))
-        object.__setattr__(self, "affines", np.broadcast_to(affines, (len(self.case_ids), 4, 4)))
+        count = len(self.case_ids)
+        object.__setattr__(self, "affines", np.broadcast_to(affines, (count, 4, 4)))
+        object.__setattr__(self, "origins", np.broadcast_to(origins, (count, 3)))
+        object.__setattr__(self, "scan_shapes", np.broadcast_to(whole, (count, 3)))
 
     def __repr__(self):
         slices, height, width, channels = self.images.shape
@@ -95,7 +111,8 @@ class Cohort:
         """Digest of everything in the cohort: another content, another fingerprint."""
         digest = hashlib.blake2b(digest_size=8)
         digest.update(repr((self.case_ids, self.modalities, self.scheme)).encode())
-        for array in (self.images, self.labels, self.brain, self.slice_case, self.affines):
+        parts = (self.images, self.labels, self.brain, self.slice_case, self.affines, self.origins)
+        for array in (*parts, self.scan_shapes):
             digest.update(repr((array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -114,6 +131,39 @@ class Cohort:
     def slices_of(self, case_id: str) -> np.ndarray:
         """Positions of the slices of one case, from the feet up."""
         return np.flatnonzero(self.slice_case == self._position(case_id))
+
+    def to_scan(self, case_id: str, volume: np.ndarray) -> np.ndarray:
+        """A map of one case, (s, H, W) as its slices, on the grid of the whole scan; 0 outside.
+
+        The grid has the size of the file, and the axes of `affines`.
+        """
+        whole = np.zeros(self.scan_shapes[self._position(case_id)], volume.dtype)
+        inside, there = self._overlap(case_id, volume.shape)
+        whole[there] = volume[inside]
+        return whole
+
+    def from_scan(self, case_id: str, whole: np.ndarray) -> np.ndarray:
+        """The part of a map on the scan's grid that the slices of the case show: (s, H, W)."""
+        volume = np.zeros((len(self.slices_of(case_id)), *self.labels.shape[1:]), whole.dtype)
+        inside, there = self._overlap(case_id, volume.shape)
+        volume[inside] = whole[there]
+        return volume
+
+    def scan_affine(self, case_id: str) -> np.ndarray:
+        """Voxel (column, row, slice) of the whole scan to scanner millimetres: (4, 4)."""
+        position = self._position(case_id)
+        shift = np.eye(4)
+        shift[:3, 3] = -self.origins[position][::-1]
+        return self.affines[position] @ shift
+
+    def _overlap(self, case_id: str, shape) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """The voxels that slices and scan share, as sections of the one and of the other."""
+        position = self._position(case_id)
+        origin = self.origins[position]
+        first = np.maximum(origin, 0)
+        last = np.minimum(origin + shape, self.scan_shapes[position])
+        inside = tuple(map(slice, first - origin, last - origin))
+        return inside, tuple(map(slice, first, last))
 
     def widest_slices(self, count: int) -> list[int]:
         """The slice with most tumour of each of the first `count` cases."""
@@ -141,6 +191,8 @@ class Cohort:
             case_ids=tuple(self.case_ids[position] for position in positions),
             slice_case=np.repeat(np.arange(len(slices)), [len(s) for s in slices]),
             affines=self.affines[positions],
+            origins=self.origins[positions],
+            scan_shapes=self.scan_shapes[positions],
         )
 
     def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:

@@ -1,5 +1,6 @@
-"""The command line: imbalance-tf run, phantom, notebooks."""
+"""The command line: imbalance-tf run, check, phantom, notebooks."""
 
+import json
 from pathlib import Path
 
 import click
@@ -38,6 +39,24 @@ def _file_patterns(ctx, param, values) -> dict[str, str]:
     return patterns
 
 
+_files_option = click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="ROLE=PATTERN",
+    callback=_file_patterns,
+    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
+    "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
+)
+_scheme_option = click.option(
+    "--scheme",
+    default="auto",
+    show_default=True,
+    help="What the label values mean: brats2012, brats2013, brats2017, brats2023, brats2024, "
+    "decathlon, a .toml file with a scheme of your own, or auto.",
+)
+
+
 @click.group(cls=_Refusals, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="imbalance-tf")
 def main():
@@ -68,22 +87,16 @@ def main():
     type=click.IntRange(min=0),
     help="Of the embedded cohort, the split and the training.",
 )
+@_files_option
+@_scheme_option
 @click.option(
-    "--file",
-    "files",
-    multiple=True,
-    metavar="ROLE=PATTERN",
-    callback=_file_patterns,
-    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
-    "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
-)
-@click.option(
-    "--scheme",
-    default="auto",
+    "--on-error",
+    default="raise",
     show_default=True,
-    help="What the label values mean: brats2013, brats2017, brats2023, or auto.",
+    type=click.Choice(["raise", "skip"]),
+    help="What a case that cannot be used does: stop everything, or be left out.",
 )
-def run(profile, data, out, seed, files, scheme):
+def run(profile, data, out, seed, files, scheme, on_error):
     """Execute the five notebooks and compare the three strategies.
 
     Run again, it reads what is there; killed, it goes on from the last finished epoch.
@@ -95,9 +108,41 @@ def run(profile, data, out, seed, files, scheme):
         "data": str(Path(data).absolute()) if data else "",
         "seed": seed,
         "files": files,
-        "scheme": scheme,
+        "scheme": str(Path(scheme).absolute()) if scheme.endswith(".toml") else scheme,
+        "on_error": on_error,
     }
     run_lab(Path(out or Path("results") / profile).absolute(), settings)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_files_option
+@_scheme_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a script.")
+@click.pass_context
+def check(ctx, folder, files, scheme, as_json):
+    """Read every case of FOLDER, and list all that is wrong with it.
+
+    A line a case: grid, spacing, orientation, modalities, class shares, and what was decided.
+    Exit code 1 if there is any problem.
+    """
+    from dataclasses import asdict
+
+    from imbalance_tf.cohort.checking import check_folder
+
+    report = check_folder(folder, scheme=scheme, files=files or None)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        for case in report.cases:
+            click.echo(case)
+        named = report.scheme.name if report.scheme else "cannot be told"
+        click.echo(f"{len(report.cases)} cases to use; layout: {report.layout}; scheme: {named}")
+        if report.problems:
+            click.echo(f"{len(report.problems)} problems:", err=True)
+        for problem in report.problems:
+            click.echo(f"  - {problem}", err=True)
+    ctx.exit(1 if report.problems else 0)
 
 
 @main.command()

@@ -121,8 +121,10 @@ class ExperimentResult:
 
     def segmentation(self, test: Cohort) -> np.ndarray:
         """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``."""
-        files = [self.folder / "segmentations" / f"{case_id}.nii.gz" for case_id in test.case_ids]
-        volumes = [np.asarray(nib.load(file).dataobj).transpose(2, 1, 0) for file in files]
+        volumes = []
+        for case_id in test.case_ids:
+            stored = nib.load(self.folder / "segmentations" / f"{case_id}.nii.gz")
+            volumes.append(test.from_scan(case_id, np.asarray(stored.dataobj).transpose(2, 1, 0)))
         return test.scheme.to_classes(np.concatenate(volumes))
 
     @classmethod
@@ -237,5 +239,6 @@ def _identity(config: ExperimentConfig, train: Cohort, test: Cohort) -> dict:
         "config": asdict(config),
         "train": {"cases": list(train.case_ids), "fingerprint": train.fingerprint},
         "test": {"cases": list(test.case_ids), "fingerprint": test.fingerprint},
+        "left_out": list(train.left_out),
         "imbalance_tf": version("imbalance_tf"),
     }

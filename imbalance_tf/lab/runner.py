@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 
 import click
@@ -59,7 +60,11 @@ def _prepare(out: Path, settings: dict) -> dict[str, Path]:
     click.echo(
         "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
     )
-    lab = open_lab(**settings, out=out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said below, without a line of code
+        lab = open_lab(**settings, out=out)
+    for problem in lab.train.left_out.values():
+        click.echo(f"left out: {problem}")
     click.echo(
         f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on; "
         f"scheme {lab.train.scheme.name}: {', '.join(lab.train.scheme.classes)}"

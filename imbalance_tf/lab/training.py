@@ -112,9 +112,9 @@ def _score(model, test: Cohort, partial: Path) -> None:
         predicted = _segment_brain(model, test.images[slices], brain)
         dice[case_id] = dice_scores(truth[brain], predicted[brain], test.scheme)
         ratios[case_id] = volume_ratios(truth[brain], predicted[brain], test.scheme)
-        volume = test.scheme.to_file_values(predicted).transpose(2, 1, 0)
-        affine = test.affines[test.case_ids.index(case_id)]
-        nib.save(nib.Nifti1Image(volume, affine), partial / "segmentations" / f"{case_id}.nii.gz")
+        whole = test.to_scan(case_id, test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
+        image = nib.Nifti1Image(whole, test.scan_affine(case_id))
+        nib.save(image, partial / "segmentations" / f"{case_id}.nii.gz")
     for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
         table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
         table.to_csv(partial / f"{name}.csv")

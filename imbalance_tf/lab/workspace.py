@@ -1,5 +1,7 @@
 """open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
 
+import contextlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,7 @@ def open_lab(
     seed: int = 0,
     files: Mapping[str, str] | None = None,
     scheme: str = "auto",
+    on_error: str = "raise",
 ) -> Lab:
     """Read the cohort (the embedded one is written first, if it is not there) and split it.
 
@@ -92,8 +95,8 @@ def open_lab(
     out : path, optional
         Where results are kept; by default ``results/<profile>``.
     seed : int
-    files, scheme
-        As in `load_cohort`.
+    files, scheme, on_error
+        As in `load_cohort`; its cache is ``<out>/cache``.
 
     Raises
     ------
@@ -119,7 +122,24 @@ def open_lab(
             write_phantom_cohort(
                 folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
             )
-    cohort = load_cohort(folder, scheme=scheme, files=files or None)
+    missing = [place for place in (out / "cache", out, *out.parents) if not place.exists()]
+    try:
+        cohort = load_cohort(
+            folder, scheme=scheme, files=files or None, on_error=on_error, cache=out / "cache"
+        )
+        train, test = _split(cohort, folder, seed)
+    except CohortError:
+        if missing:  # a folder that is refused leaves no results behind
+            shutil.rmtree(missing[0], ignore_errors=True)
+        for place in missing[1:]:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        raise
+    return Lab(chosen, seed, out, not data, train, test)
+
+
+def _split(cohort: Cohort, folder: Path, seed: int) -> tuple[Cohort, Cohort]:
+    """Training and test cohort; CohortError if no experiment can be made of them."""
     cases = len(cohort.case_ids)
     if cases < 2:
         raise CohortError(
@@ -135,4 +155,4 @@ def open_lab(
         if count == 0
     ]:
         raise CohortError(folder, absent)
-    return Lab(chosen, seed, out, not data, train, test)
+    return train, test

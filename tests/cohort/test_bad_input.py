@@ -121,10 +121,13 @@ def modalities_in_one_word(folder):
     return {"modalities": "flair"}
 
 
-def names_of_2024_with_a_cavity(folder):
+def names_of_2023_with_the_values_of_2017(folder):
     for path in list(folder.rglob("*.nii.gz")):
         new = path.name.replace("_t1.", "-t1n.").replace("_flair.", "-t2f.")
-        path.rename(path.with_name(new.replace("_seg.", "-seg.")))
+        path = path.rename(path.with_name(new.replace("_seg.", "-seg.")))
+        if path.name.endswith("-seg.nii.gz"):
+            labels = np.asarray(nib.load(path).dataobj)
+            save(path, np.where(labels == 3, 0, labels).astype(np.uint8))
 
 
 def noisy_background(folder):
@@ -175,7 +178,7 @@ KINDS = [
     (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
     (no_segmentation, CohortError, "case_1: no segmentation"),
     (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
-    (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9; BraTS .* 0 to 4"),
+    (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9 is outside scheme .brats2013"),
     (label_outside_named_scheme, CohortError, "label value 3 is outside scheme 'brats2017'"),
     (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
     (negative_label, CohortError, "case_1_seg.nii.gz: label value -1; values from 0"),
@@ -192,7 +195,7 @@ KINDS = [
     (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),
     (labels_as_a_modality, ValueError, "a list of different modalities is expected"),
     (modalities_in_one_word, ValueError, "modalities='flair'; a list of different modalities"),
-    (names_of_2024_with_a_cavity, CohortError, "names are those of BraTS 2023 and later.*value 4"),
+    (names_of_2023_with_the_values_of_2017, CohortError, "fit several .*brats2017, brats2024"),
     (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
     (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*narrow the pattern '\*.nii.gz'"),
     (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
@@ -200,7 +203,7 @@ KINDS = [
     (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),
     (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
     (missing_modality, CohortError, "case_0: no file for 't2'"),
-    (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2013"),
+    (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2012, .*a .toml file"),
     (same_name_twice, CohortError, "2 cases are named case_1 .*copy/case_1.*rename"),
 ]
 

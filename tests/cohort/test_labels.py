@@ -3,40 +3,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbalance_tf import SCHEMES
-from imbalance_tf.cohort.labels import scheme_of_values
+from imbalance_tf import SCHEMES, LabelScheme
 
-
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [
-        ({0, 1, 2, 3, 4}, "brats2013"),
-        ({0, 3, 4}, "brats2013"),
-        ({0, 1, 2, 4}, "brats2017"),
-        ({0, 4}, "brats2017"),
-    ],
-)
-def test_a_label_4_decides_the_release(values, name):
-    assert scheme_of_values(values).name == name
-
-
-@pytest.mark.parametrize("values", [{0}, {0, 1, 2}, {0, 1, 2, 3}])
-def test_without_a_4_the_choice_is_left_to_the_person(values):
-    with pytest.raises(ValueError, match=r"say which one it is with scheme=.*brats2023"):
-        scheme_of_values(values)
-
-
-def test_a_foreign_value_is_named():
-    with pytest.raises(ValueError, match="label value 7 belongs to no known scheme"):
-        scheme_of_values({0, 1, 7})
+LESIONS = """\
+name = "white matter lesions"
+classes = ["healthy", "lesion"]
+values = [0, 1]
+[regions]
+lesion = ["lesion"]
+"""
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-def test_regions_are_whole_core_active(scheme):
-    tumour = set(scheme.classes[1:])
+def test_regions_unite_the_classes_that_the_release_keeps_apart(scheme):
+    tumour = set(scheme.classes[1:]) - {"resection cavity"}
     assert set(scheme.regions["whole"]) == tumour
     assert set(scheme.regions["core"]) == tumour - {"edema"}
-    assert set(scheme.regions["active"]) == {"enhancing"}
+    assert scheme.regions.get("active") == (("enhancing",) if "enhancing" in tumour else None)
 
 
 @given(data=st.data())
@@ -52,3 +35,40 @@ def test_classes_and_file_values_are_inverse(data):
 def test_a_value_outside_the_scheme_is_refused():
     with pytest.raises(ValueError, match="label value 3 does not belong to scheme 'brats2017'"):
         SCHEMES["brats2017"].to_classes(np.array([0, 3]))
+
+
+def test_a_scheme_from_a_file(tmp_path):
+    (tmp_path / "lesions.toml").write_text(LESIONS)
+    scheme = LabelScheme.from_toml(tmp_path / "lesions.toml")
+    assert scheme == LabelScheme(
+        "white matter lesions", ("healthy", "lesion"), (0, 1), {"lesion": ("lesion",)}
+    )
+    assert scheme.to_classes(np.array([0, 1])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("values = [0, 1]", "values = [0]", r"values=\[0\]; a different one for each of the 2"),
+        ("values = [0, 1]", "values = [0, 1.5]", r"whole numbers from 0 to 255 are expected"),
+        ("values = [0, 1]", "values = [0, 300]", r"whole numbers from 0 to 255 are expected"),
+        ("values = [0, 1]", "values = [1, 0]", "'healthy', has value 1; 0 is expected"),
+        ('"healthy", "lesion"', '"lesion", "lesion"', "two or more different names"),
+        ('lesion = ["lesion"]', 'whole = ["cyst"]', r"unites \['cyst'\]; one or more of"),
+        ('lesion = ["lesion"]', 'lesion = "lesion"', "each of the regions a list of class names"),
+        ('lesion = ["lesion"]', "", "no region; name at least one"),
+        ('name = "white', 'title = "white', r"its keys are \['classes', 'regions', 'title'"),
+        ("[regions]", "[regions", "is no label scheme"),
+    ],
+)
+def test_a_file_that_makes_no_scheme_is_refused(tmp_path, old, new, words):
+    assert old in LESIONS
+    (tmp_path / "mine.toml").write_text(LESIONS.replace(old, new))
+    with pytest.raises(ValueError, match=words) as error:
+        LabelScheme.from_toml(tmp_path / "mine.toml")
+    assert str(tmp_path / "mine.toml") in str(error.value)
+
+
+def test_a_missing_scheme_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no scheme file .*mine\.toml"):
+        LabelScheme.from_toml(tmp_path / "mine.toml")

@@ -157,7 +157,7 @@ def test_a_damaged_settings_file_is_named(case_folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--scheme", "brats2018"], "scheme='brats2018'; one of brats2013"),
+        (["--scheme", "brats2018"], "scheme='brats2018'; one of brats2012"),
         (["--file", "t1=*t1*", "--file", "labels=*seg*"], "give that as data="),
     ],
 )

@@ -1,0 +1,128 @@
+"""check_folder: everything that is wrong with a folder of cases, and what was decided, at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .finding import CohortError, find_cases
+from .labels import LabelScheme
+from .loading import decide_scheme, foreign_value, read_all, scheme_asked
+from .reading import CaseArrays
+from .volumes import ScanError
+
+__all__ = ["CaseReport", "FolderReport", "check_folder"]
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """One readable case: grid and spacing (mm) as columns, rows, slices; what was decided.
+
+    `shares` are the fractions of the brain that the classes fill, by name; of the values of the
+    file, where no scheme could be told.
+    """
+
+    case: str
+    grid: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    stored: str
+    modalities: tuple[str, ...]
+    shares: Mapping[str, float]
+    notes: tuple[str, ...]
+
+    def __str__(self):
+        shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in self.shares.items())
+        return "; ".join(
+            [
+                f"{self.case}: {'x'.join(map(str, self.grid))}",
+                f"{'x'.join(f'{mm:g}' for mm in self.spacing)} mm",
+                self.stored,
+                "+".join(self.modalities),
+                shares,
+                *self.notes,
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """What `check_folder` found; `scheme` is None if it could not be told."""
+
+    layout: str
+    scheme: LabelScheme | None
+    cases: tuple[CaseReport, ...]
+    problems: tuple[str, ...]
+
+
+def check_folder(
+    folder,
+    *,
+    scheme: str | LabelScheme = "auto",
+    files: Mapping[str, str] | None = None,
+    modalities=None,
+) -> FolderReport:
+    """Read every case of a folder, one at a time, and report on all of them.
+
+    Parameters and errors about the arguments are those of `load_cohort`; what is wrong with the
+    scans is not raised but listed.
+
+    Examples
+    --------
+    >>> check_folder("data/brats").problems                               # doctest: +SKIP
+    ()
+    """
+    folder = Path(folder)
+    asked = scheme_asked(folder, scheme)
+    try:
+        found = find_cases(folder, files=files, modalities=modalities)
+    except CohortError as error:
+        return FolderReport("unknown", asked, (), tuple(error.problems))
+    problems = {name: list(lines) for name, lines in found.problems.items()}
+    read, counts = {}, {}
+    for case, outcome in read_all(found.cases):
+        if isinstance(outcome, ScanError):
+            problems[case.case_id] = [str(outcome)]
+            continue
+        counts[case.case_id] = np.bincount(outcome.values[outcome.brain])
+        read[case.case_id] = _about(outcome)
+        del outcome  # or two cases would be in memory while the next is read
+    present = {name: np.flatnonzero(count).tolist() for name, count in counts.items()}
+    decided, undecided = asked, []
+    if not decided and present:
+        try:
+            decided = decide_scheme(folder, found, present)
+        except CohortError as error:
+            undecided = error.problems
+    reports = []
+    for case in found.cases:
+        name = case.case_id
+        if decided and (problem := foreign_value(case, present.get(name, []), decided)):
+            problems[name] = [problem]
+        elif name in read:
+            shares, absent = _shares(counts[name], decided)
+            grid, spacing, stored, notes = read[name]
+            notes += (f"without {', '.join(absent)}",) if absent else ()
+            reports.append(
+                CaseReport(name, grid, spacing, stored, tuple(case.images), shares, notes)
+            )
+    lines = [line for name in sorted(problems) for line in problems[name]]
+    return FolderReport(found.layout.name, decided, tuple(reports), (*lines, *undecided))
+
+
+def _about(case: CaseArrays):
+    """Grid, spacing, storage and notes of a case."""
+    spacing = tuple(round(float(mm), 3) for mm in case.spacing)
+    return case.values.shape[::-1], spacing, case.stored, case.notes
+
+
+def _shares(counts: np.ndarray, scheme: LabelScheme | None) -> tuple[dict[str, float], list[str]]:
+    """Shares by class (by value without a scheme), and the classes that are absent."""
+    if scheme is None:
+        return {f"value {v}": counts[v] / counts.sum() for v in np.flatnonzero(counts)}, []
+    padded = np.pad(counts, (0, max(0, max(scheme.values) + 1 - len(counts))))
+    shares = {
+        name: float(padded[value] / counts.sum())
+        for name, value in zip(scheme.classes, scheme.values, strict=True)
+    }
+    return shares, [name for name, share in shares.items() if share == 0]

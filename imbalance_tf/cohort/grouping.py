@@ -1,0 +1,110 @@
+"""Which files of a folder belong together: the step before they make a case."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from .layouts import LAYOUTS, Layout
+
+__all__ = ["CohortError", "NamedFiles", "Roles", "by_layout", "by_patterns"]
+
+
+class CohortError(ValueError):
+    """A folder cannot be used as a cohort. `problems` lists everything found, a line each."""
+
+    def __init__(self, folder: Path, problems: list[str]):
+        self.problems = problems
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{folder} cannot be used as a cohort:{lines}")
+
+
+Roles = dict[str, list[Path]]
+"""The files of one case by role: a modality, "labels", "brain"; more than one is a problem."""
+
+NamedFiles = tuple[str, Path, Roles]
+"""The name of a case, the folder that it lies in, and its files."""
+
+
+def by_patterns(folder: Path, files: Mapping[str, str]) -> list[NamedFiles]:
+    """Name, folder and files of every folder in which a pattern matches."""
+    named = []
+    for place in _folders_under(folder):
+        matches = {role: _visible(place.glob(pattern)) for role, pattern in files.items()}
+        if roles := {role: paths for role, paths in matches.items() if paths}:
+            named.append((_name(place, folder), place, roles))
+    return named
+
+
+def by_layout(folder: Path) -> tuple[Layout, list[NamedFiles]]:
+    """The one layout that the file names follow, and name, folder and files of its cases."""
+    paths = [path for place in _folders_under(folder) for path in _visible(place.iterdir())]
+    found = {layout: cases for layout in LAYOUTS if (cases := _cases_of(layout, paths, folder))}
+    if not found:
+        return LAYOUTS[0], []
+    # Two layouts call files `t1c` and `seg`: what tells them apart is any other name.
+    telling = [
+        layout
+        for layout, cases in found.items()
+        if any(set(roles) - {"labels", "t1c"} for _, _, roles in cases)
+    ]
+    if len(telling) > 1:
+        places = "; ".join(f"{layout.name} in {found[layout][0][1]}" for layout in telling)
+        raise CohortError(
+            folder,
+            [f"the cases follow more than one layout: {places}; give one folder at a time"],
+        )
+    layout = (telling or list(found))[0]
+    return layout, found[layout]
+
+
+def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFiles]:
+    places: dict[Path, dict[str, Roles]] = {}
+    for path in paths:
+        if matched := layout.match(path):
+            case, role = matched
+            names = layout.channels if role == "images" else [role]
+            held = places.setdefault(layout.place(path), {}).setdefault(case, {})
+            for name in names:
+                held.setdefault(name, []).append(path)
+    named = []
+    for place, cases in places.items():
+        if layout.channels or (
+            len(cases) > 1 and all("labels" in held and len(held) > 1 for held in cases.values())
+        ):
+            named += [(case, place, held) for case, held in cases.items()]
+            continue
+        # A folder is a case, whatever its files are called: one of 2020 has a foreign name.
+        roles: Roles = {}
+        for held in cases.values():
+            for role, its_paths in held.items():
+                roles.setdefault(role, []).extend(its_paths)
+        named.append((_name(place, folder), place, roles))
+    return named
+
+
+def _name(place: Path, folder: Path) -> str:
+    """The name of a case: its folder's; with the grade, where each grade has its own 0001."""
+    place = place.resolve() if place == folder else place
+    number = re.fullmatch(r"\d+", place.name)
+    if number and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
+        return f"{place.parent.name}_{place.name}"
+    return place.name
+
+
+def _folders_under(folder: Path) -> list[Path]:
+    """The folder and all under it, links followed, hidden ones and loops left out."""
+    folders, seen = [], set()
+    for directory, inner, _ in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(directory)) in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        # Hidden: a half-written case, a desktop's droppings.
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        folders.append(Path(directory))
+    return folders
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
