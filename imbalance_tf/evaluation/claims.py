@@ -5,13 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from imbalance_tf.cohort.labels import LabelScheme
+
 __all__ = ["compare_with_paper", "ratio_claim", "verdict"]
 
 LARGEST_RATIO = 20
 
 
 def compare_with_paper(
-    dice: Mapping[str, pd.DataFrame], ratios: Mapping[str, pd.DataFrame], *, classes: Sequence[str]
+    dice: Mapping[str, pd.DataFrame],
+    ratios: Mapping[str, pd.DataFrame],
+    *,
+    scheme: LabelScheme,
+    classes: Sequence[str],
 ) -> pd.DataFrame:
     """Each claim of the paper's sections VI and VII, what was measured here, and a verdict.
 
@@ -25,6 +31,10 @@ def compare_with_paper(
     ----------
     dice, ratios : mapping of strategy to DataFrame
         A row a test case: Dice, and predicted over true volume.
+    scheme : LabelScheme
+        Where it lacks the paper's regions (whole, core, active), the claims are made of those it
+        has: of the first what the paper says of the whole tumour, of the others what it says of
+        the rare parts.
     classes : sequence of str
         The tumour classes, the commonest of the training cohort first, the rarest last.
 
@@ -33,27 +43,31 @@ def compare_with_paper(
     pandas.DataFrame
         Columns ``claim``, ``measured``, ``verdict``.
     """
-    *_, rarest = classes
+    healthy, (tumour, *parts) = scheme.classes[0], scheme.regions
+    named = "the whole tumour" if tumour == "whole" else tumour
+    rare = classes[1:] or classes
     drawn = ratios["random"].clip(1 / LARGEST_RATIO, LARGEST_RATIO).map(np.log2)
+    less = drawn[tumour] - drawn[classes[-1]]
     rows = [
-        ratio_claim("random under-draws the tumour", ratios["random"]["whole"], below=True),
+        ratio_claim(f"random under-draws {named}", ratios["random"][tumour], below=True),
         (
-            f"random under-draws the rarest class ({rarest}) more than the tumour",
-            f"{_spread(drawn['whole'] - drawn[rarest])} doublings less",
-            verdict(drawn["whole"] - drawn[rarest]),
+            f"random under-draws the rarest class ({classes[-1]}) more than {named}",
+            f"{_spread(less)} doublings less",
+            verdict(less),
         ),
         *(
             ratio_claim(f"balanced over-draws a rare class: {name}", ratios["balanced"][name])
-            for name in classes[1:]
+            for name in rare
         ),
-        _better("random", "balanced", "whole", dice),
-        _better("balanced", "random", "core", dice),
-        _better("balanced", "random", "active", dice),
-        _healthy(dice["balanced"]["healthy"]),
-        _better("random", "balanced", "healthy", dice, note=" (the paper: marginally)"),
-        *(_better("balanced", "hard", region, dice) for region in ("whole", "core", "active")),
-        ratio_claim("hard example mining over-draws the tumour", ratios["hard"]["whole"]),
+        _better("random", "balanced", tumour, dice),
+        *(_better("balanced", "random", region, dice) for region in parts),
+        _healthy(healthy, dice["balanced"][healthy]),
+        _better("random", "balanced", healthy, dice, note=" (the paper: marginally)"),
+        *(_better("balanced", "hard", region, dice) for region in scheme.regions),
+        ratio_claim(f"hard example mining over-draws {named}", ratios["hard"][tumour]),
     ]
+    if len(classes) == 1:  # then the rarest class is the tumour
+        del rows[1]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict"])
 
 
@@ -97,10 +111,10 @@ def ratio_claim(claim: str, ratio: pd.Series, *, below: bool = False) -> tuple[s
     return claim, measured, verdict(-logarithms if below else logarithms)
 
 
-def _healthy(scores: pd.Series):
+def _healthy(healthy: str, scores: pd.Series):
     mean = scores.mean()
     return (
-        "balanced keeps the Dice of healthy tissue above 0.99",
+        f"balanced keeps the Dice of {healthy} tissue above 0.99",
         f"{_spread(scores)}, counted in the brain, without the air",
         "seen here" if mean > 0.99 else "not here; the paper may have counted the air as well",
     )

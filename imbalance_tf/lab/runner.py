@@ -10,6 +10,7 @@ import click
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
 
 from .experiment import STRATEGIES, ExperimentResult
@@ -40,14 +41,14 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
     started = time.monotonic()
     _refuse_unwritable(out)
     _refuse_other_results(out, settings)
-    folders = _prepare(out, settings)
+    folders, scheme = _prepare(out, settings)
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / ".lab.lock", timeout=0):
             _refuse_other_results(out, settings)
             (out / SETTINGS).write_text(json.dumps(settings, indent=2))
             _execute_all(out, settings)
-            return _compare(out, folders, started)
+            return _compare(out, folders, scheme, started)
     except Timeout as error:
         raise FileExistsError(
             f"another imbalance-tf run is writing into {out}; wait for it, or choose another "
@@ -55,8 +56,12 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
         ) from error
 
 
-def _prepare(out: Path, settings: dict) -> dict[str, Path]:
-    """Check the cohort before any notebook starts; returns where each strategy's run will be."""
+def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme]:
+    """Check the cohort before any notebook starts.
+
+    Returns where each strategy's run will be, and the scheme; not the cohort, which would stay in
+    memory beside those of the notebooks.
+    """
     click.echo(
         "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
     )
@@ -78,7 +83,7 @@ def _prepare(out: Path, settings: dict) -> dict[str, Path]:
             f"({lab.profile.epochs} epochs x {lab.profile.steps} batches, three times). It can be "
             f"stopped and started again at any time."
         )
-    return {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
+    return {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}, lab.train.scheme
 
 
 def _execute_all(out: Path, settings: dict) -> None:
@@ -93,7 +98,9 @@ def _execute_all(out: Path, settings: dict) -> None:
         click.echo(f"done in {time.monotonic() - begun:.0f} s")
 
 
-def _compare(out: Path, folders: dict[str, Path], started: float) -> pd.DataFrame:
+def _compare(
+    out: Path, folders: dict[str, Path], scheme: LabelScheme, started: float
+) -> pd.DataFrame:
     """Keep and print the table, and say where to look."""
     results = {name: ExperimentResult.read(folder) for name, folder in folders.items()}
     table = comparison_table(
@@ -101,11 +108,12 @@ def _compare(out: Path, folders: dict[str, Path], started: float) -> pd.DataFram
         {name: result.volume_ratios for name, result in results.items()},
     )
     table.to_csv(out / "dice_comparison.csv")
-    shown = ["whole", "core", "active", "healthy", "volume whole", "volume core", "volume active"]
+    volumes = [f"volume {region}" for region in scheme.regions]
+    shown = [*scheme.regions, scheme.classes[0], *volumes]
     cases = len(results["random"].dice)
     click.secho(f"\nMean Dice over {cases} test cases; median predicted / true volume", bold=True)
     click.echo(table[shown].to_string(float_format="{:.3f}".format))
-    for name in ("whole", "core", "active"):
+    for name in scheme.regions:
         if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
             click.echo(f"Dice of {name}: over {fewer} cases; the others have none, drawn or true")
     click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All of it: {out}")

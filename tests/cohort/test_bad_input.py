@@ -1,10 +1,17 @@
-"""Input that cannot be right: the words of the error, and nothing changed on disk."""
+"""Input that cannot be right: the words of the error, in Python and at the command line.
+
+One table of kinds; nothing on disk is changed by any of them.
+"""
+
+import re
 
 import nibabel as nib
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from imbalance_tf import CohortError, load_cohort
+from imbalance_tf.lab.cli import main
 
 from ..conftest import SHAPE, save
 
@@ -80,6 +87,54 @@ def constant_scan(folder):
 
 def four_dimensions(folder):
     save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
+
+
+def two_dimensions(folder):
+    for suffix in ("t1", "flair", "seg"):
+        save(folder / "case_1" / f"case_1_{suffix}.nii.gz", np.zeros(SHAPE[:2], np.uint8))
+
+
+def header_of_another_type(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    image = nib.load(path)
+    header = image.header.copy()
+    header["datatype"] = 7777
+    path.with_suffix("").write_bytes(header.binaryblock + bytes(4 + image.get_fdata().nbytes))
+    path.unlink()
+
+
+def metaimage_of_no_bytes(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        path.with_name(
+            path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
+        ).touch()
+        path.unlink()
+
+
+def decathlon_of_two_channels(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        path.unlink()
+    save(folder / "imagesTr" / "BRATS_001.nii.gz", np.ones((*SHAPE, 2), np.float32))
+    save(folder / "labelsTr" / "BRATS_001.nii.gz", np.zeros(SHAPE, np.uint8))
+
+
+def scheme_file_in_the_folder_without_values(folder):
+    (folder / "scheme.toml").write_text('name = "mine"\nclasses = ["no", "yes"]\n')
+
+
+def missing_scheme_file(folder):
+    return {"scheme": str(folder / "mine.toml")}
+
+
+def label_above_255(folder):
+    labels = np.zeros(SHAPE, np.int16)
+    labels[20, 20, 5] = 1002
+    save(folder / "case_1" / "case_1_seg.nii.gz", labels)
+
+
+def two_layouts(folder):
+    for suffix in ("FLAIR", "truth"):
+        (folder / f"BRATS_HG0001_{suffix}.mha").touch()
 
 
 def another_place(folder):
@@ -188,6 +243,14 @@ KINDS = [
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
+    (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
+    (header_of_another_type, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
+    (metaimage_of_no_bytes, CohortError, "case_1_truth.mha: cannot be read as MetaImage"),
+    (decathlon_of_two_channels, CohortError, r"\(40, 36, 12, 2\); four dimensions.* of 4: flair"),
+    (scheme_file_in_the_folder_without_values, ValueError, r"scheme.toml is no label scheme: its"),
+    (missing_scheme_file, FileNotFoundError, "there is no scheme file .*mine.toml"),
+    (label_above_255, CohortError, "label value 1002; values from 0 to 255 are expected"),
+    (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*give one folder at a time"),
     (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
     (nan_affine, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
     (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
@@ -212,6 +275,9 @@ def _contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+ONLY_IN_PYTHON = (labels_as_a_modality, modalities_in_one_word, missing_modality)
+
+
 @pytest.mark.parametrize(("spoil", "error", "words"), KINDS, ids=[k[0].__name__ for k in KINDS])
 def test_bad_input_is_refused_in_words(case_folder, spoil, error, words):
     arguments = {"folder": case_folder, **(spoil(case_folder) or {})}
@@ -219,3 +285,28 @@ def test_bad_input_is_refused_in_words(case_folder, spoil, error, words):
     with pytest.raises(error, match=words):
         load_cohort(arguments.pop("folder"), **arguments)
     assert _contents(case_folder) == before
+
+
+AT_THE_COMMAND_LINE = [(spoil, words) for spoil, _, words in KINDS if spoil not in ONLY_IN_PYTHON]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("spoil", "words"), AT_THE_COMMAND_LINE, ids=[k[0].__name__ for k in AT_THE_COMMAND_LINE]
+)
+def test_at_the_command_line_it_is_a_message(case_folder, tmp_path, spoil, words, command):
+    arguments = {"folder": case_folder, **(spoil(case_folder) or {})}
+    before = _contents(tmp_path)
+    options = [f"--file={role}={pattern}" for role, pattern in arguments.get("files", {}).items()]
+    options += [f"--scheme={arguments['scheme']}"] if "scheme" in arguments else []
+    folder = str(arguments["folder"])
+    if command == "run":
+        folder = ["--profile=smoke", f"--data={folder}", f"--out={tmp_path / 'out'}"]
+    else:
+        folder = [folder]
+    result = CliRunner().invoke(main, [command, *options, *folder])
+    assert result.exit_code == 1
+    assert re.search(words, result.stderr)
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert _contents(tmp_path) == before

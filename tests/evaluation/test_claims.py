@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbalance_tf import SCHEMES
+from imbalance_tf import SCHEMES, LabelScheme
 from imbalance_tf.evaluation.claims import compare_with_paper, ratio_claim, verdict
 
 FIVE = SCHEMES["brats2013"]
 CLASSES = ["edema", "enhancing", "necrosis", "non-enhancing"]  # from common to rare
 COLUMNS = ["whole", "core", "active", *FIVE.classes]
+ALL = {"scheme": FIVE, "classes": CLASSES}
 
 
 @pytest.mark.parametrize(
@@ -36,18 +37,21 @@ def _tables(random, balanced, hard, cases=4):
 
 
 def test_a_run_like_the_papers_and_its_opposite_get_opposite_verdicts():
-    like = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(0.6, 1.5, 1.5), classes=CLASSES)
-    opposite = compare_with_paper(_tables(0.7, 0.5, 0.6), _tables(1.5, 0.6, 0.6), classes=CLASSES)
+    like = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(0.6, 1.5, 1.5), **ALL)
+    opposite = compare_with_paper(_tables(0.7, 0.5, 0.6), _tables(1.5, 0.6, 0.6), **ALL)
     pairs = dict(zip(like.claim, zip(like.verdict, opposite.verdict, strict=True), strict=True))
     assert pairs["balanced is above random on core"] == ("seen here", "the opposite here")
     assert pairs["random is above balanced on whole"] == ("the opposite here", "seen here")
     assert pairs["balanced is above hard on active"] == ("seen here", "the opposite here")
-    assert pairs["random under-draws the tumour"] == ("seen here", "the opposite here")
-    assert pairs["hard example mining over-draws the tumour"] == ("seen here", "the opposite here")
+    assert pairs["random under-draws the whole tumour"] == ("seen here", "the opposite here")
+    assert pairs["hard example mining over-draws the whole tumour"] == (
+        "seen here",
+        "the opposite here",
+    )
 
 
 def test_the_numbers_measured_stand_beside_the_claim():
-    claims = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(1, 1, 1), classes=CLASSES)
+    claims = compare_with_paper(_tables(0.5, 0.7, 0.6), _tables(1, 1, 1), **ALL)
     row = claims.set_index("claim").loc["balanced is above random on core", "measured"]
     assert "balanced 0.70" in row
     assert "random 0.50" in row
@@ -71,17 +75,29 @@ def test_a_class_that_no_test_case_has_gives_no_verdict():
 
 def test_a_rarest_class_that_is_drawn_least_is_told_from_a_tumour_drawn_small():
     ratios = _tables(0.5, 1.0, 1.0)
-    claim = "random under-draws the rarest class (non-enhancing) more than the tumour"
+    claim = "random under-draws the rarest class (non-enhancing) more than the whole tumour"
     ratios["random"]["non-enhancing"] = [0.2, 0.25, 0.2, 0.25]
-    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
+    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, **ALL)
     assert table.set_index("claim").loc[claim, "verdict"] == "seen here"
     ratios["random"]["non-enhancing"] = [1.0, 1.1, 1.0, 1.1]
-    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
+    table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, **ALL)
     assert table.set_index("claim").loc[claim, "verdict"] == "the opposite here"
 
 
 def test_a_ratio_of_nothing_drawn_is_under_drawn():
     ratios = _tables(0.0, 1.0, 1.0)
     ratios["random"][:] = 0.0
-    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, classes=CLASSES)
-    assert claims.set_index("claim").loc["random under-draws the tumour", "verdict"] == "seen here"
+    claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, **ALL)
+    assert (
+        claims.set_index("claim").loc["random under-draws the whole tumour", "verdict"]
+        == "seen here"
+    )
+
+
+def test_a_scheme_with_one_class_has_the_claims_that_it_can_have():
+    scheme = LabelScheme("lesions", ("healthy", "lesion"), (0, 1), {"lesion": ("lesion",)})
+    tables = {name: table[["healthy", "edema"]].set_axis(["healthy", "lesion"], axis=1)
+              for name, table in _tables(0.5, 0.7, 0.6).items()}  # fmt: skip
+    claims = compare_with_paper(tables, tables, scheme=scheme, classes=["lesion"])
+    assert "random under-draws lesion" in claims.claim.tolist()
+    assert not claims.claim.str.contains("rarest|whole|core|active").any()

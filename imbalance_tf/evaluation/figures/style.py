@@ -12,11 +12,14 @@ CLASS_COLOURS = {
     "healthy": "#BBBBBB",
     "necrosis": "#0072B2",
     "necrosis + non-enhancing": "#0072B2",
+    "core": "#0072B2",
+    "lesion": "#D55E00",
+    "resection cavity": "#882255",
     "edema": "#009E73",
     "non-enhancing": "#F0E442",
     "enhancing": "#D55E00",
 }
-_MORE_COLOURS = ("#E69F00", "#882255", "#44AA99", "#000000")
+_MORE_COLOURS = ("#E69F00", "#44AA99", "#000000")
 # Other colours than the classes', and a marker each.
 STRATEGY_COLOURS = {"random": "#555555", "balanced": "#56B4E9", "hard": "#CC79A7"}
 STRATEGY_MARKERS = {"random": "o", "balanced": "s", "hard": "^"}
