@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .examining import examine, scheme_asked
 from .finding import CohortError, find_cases
 from .labels import LabelScheme
-from .loading import decide_scheme, foreign_value, read_all, scheme_asked
 from .reading import CaseArrays
-from .volumes import ScanError
 
 __all__ = ["CaseReport", "FolderReport", "check_folder"]
 
@@ -78,42 +77,28 @@ def check_folder(
         found = find_cases(folder, files=files, modalities=modalities)
     except CohortError as error:
         return FolderReport("unknown", asked, (), tuple(error.problems))
-    problems = {name: list(lines) for name, lines in found.problems.items()}
     read, counts = {}, {}
-    for case, outcome in read_all(found.cases):
-        if isinstance(outcome, ScanError):
-            problems[case.case_id] = [str(outcome)]
-            continue
-        counts[case.case_id] = np.bincount(outcome.values[outcome.brain])
-        read[case.case_id] = _about(outcome)
-        del outcome  # or two cases would be in memory while the next is read
-    present = {name: np.flatnonzero(count).tolist() for name, count in counts.items()}
-    decided, undecided = asked, []
-    if not decided and present:
-        try:
-            decided = decide_scheme(folder, found, present)
-        except CohortError as error:
-            undecided = error.problems
+
+    def take(name: str, case: CaseArrays) -> None:
+        spacing = tuple(round(float(mm), 3) for mm in case.spacing)
+        counts[name] = np.bincount(case.values[case.brain])
+        read[name] = case.values.shape[::-1], spacing, case.stored, case.notes
+
+    examined = examine(folder, found, asked, take)
     reports = []
     for case in found.cases:
         name = case.case_id
-        if decided and (problem := foreign_value(case, present.get(name, []), decided)):
-            problems[name] = [problem]
-        elif name in read:
-            shares, absent = _shares(counts[name], decided)
+        if name not in examined.problems:
+            shares, absent = _shares(counts[name], examined.scheme)
             grid, spacing, stored, notes = read[name]
             notes += (f"without {', '.join(absent)}",) if absent else ()
             reports.append(
                 CaseReport(name, grid, spacing, stored, tuple(case.images), shares, notes)
             )
-    lines = [line for name in sorted(problems) for line in problems[name]]
-    return FolderReport(found.layout.name, decided, tuple(reports), (*lines, *undecided))
-
-
-def _about(case: CaseArrays):
-    """Grid, spacing, storage and notes of a case."""
-    spacing = tuple(round(float(mm), 3) for mm in case.spacing)
-    return case.values.shape[::-1], spacing, case.stored, case.notes
+    problems = [line for name in sorted(examined.problems) for line in examined.problems[name]]
+    return FolderReport(
+        found.layout.name, examined.scheme, tuple(reports), (*problems, *examined.undecided)
+    )
 
 
 def _shares(counts: np.ndarray, scheme: LabelScheme | None) -> tuple[dict[str, float], list[str]]:

@@ -3,25 +3,18 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from tqdm import tqdm
-
 from .assembling import Gathering
 from .cache import cached
-from .finding import CaseFiles, CohortError, Found, find_cases
-from .labels import LabelScheme, scheme_named
-from .reading import CaseArrays, read_case
+from .examining import examine, scheme_asked
+from .finding import CohortError, Found, find_cases
+from .labels import LabelScheme
 from .slices import Cohort
-from .volumes import ScanError
 
-__all__ = ["decide_scheme", "foreign_value", "load_cohort", "read_all", "scheme_asked"]
-
-SCHEME_FILE = "scheme.toml"
-"""Where a folder may say itself what its label values mean."""
+__all__ = ["load_cohort"]
 
 
 def load_cohort(
@@ -113,82 +106,13 @@ def load_cohort(
 
 
 def _read_cohort(folder, found: Found, asked, on_error, gathering: Gathering) -> Cohort:
-    problems = {name: list(lines) for name, lines in found.problems.items()}
-    present = {}
-    for case, outcome in read_all(found.cases):
-        if isinstance(outcome, ScanError):
-            problems[case.case_id] = [str(outcome)]
-        else:
-            present[case.case_id] = np.unique(outcome.values).tolist()
-            gathering.add(case.case_id, outcome)
-    scheme, undecided = asked, []
-    if not scheme and present:
-        try:
-            scheme = decide_scheme(folder, found, present)
-        except CohortError as error:
-            undecided = error.problems
-    for case in found.cases:
-        if scheme and (problem := foreign_value(case, present.get(case.case_id, []), scheme)):
-            problems[case.case_id] = [problem]
-    usable = [name for name in present if name not in problems]
-    if undecided or (problems and (on_error == "raise" or not usable)):
-        every = [line for name in sorted(problems) for line in problems[name]]
-        raise CohortError(folder, every + undecided)
-    left_out = {name: "; ".join(lines) for name, lines in sorted(problems.items())}
-    return gathering.cohort(usable, scheme, tuple(found.cases[0].images), left_out)
-
-
-def scheme_asked(folder: Path, scheme: str | LabelScheme) -> LabelScheme | None:
-    """The scheme that the caller or the folder itself names; None if the scans must tell."""
-    if not isinstance(scheme, str):
-        return scheme
-    if scheme == "auto" and (folder / SCHEME_FILE).exists():
-        return LabelScheme.from_toml(folder / SCHEME_FILE)
-    return scheme_named(scheme)
-
-
-def read_all(cases: Sequence[CaseFiles]) -> Iterator[tuple[CaseFiles, CaseArrays | ScanError]]:
-    """Each case with its arrays, or with what is wrong with it; one in memory at a time."""
-    for case in tqdm(cases, desc="reading cases", unit="case", disable=None, leave=False):
-        try:
-            yield case, read_case(case)
-        except ScanError as error:
-            yield case, error
-
-
-def decide_scheme(folder: Path, found: Found, present: Mapping[str, list[int]]) -> LabelScheme:
-    """The scheme that the layout and the label values of all cases allow.
-
-    Raises
-    ------
-    CohortError
-        If they leave a choice, or no case holds values of any known scheme.
-    """
-    # One case with a foreign value is that case's problem, not a doubt about the others.
-    known = [values for values in present.values() if max(values) <= 4]
-    if not known:
-        raise CohortError(
-            folder,
-            [
-                f"{case.labels}: label value {max(present[case.case_id])}; BraTS segmentations "
-                f"hold 0 to 4; say what the values mean with a scheme of your own: a .toml file"
-                for case in found.cases
-                if case.case_id in present
-            ],
-        )
-    try:
-        return found.layout.scheme_of(set().union(*known))
-    except ValueError as error:
-        raise CohortError(folder, [str(error)]) from None
-
-
-def foreign_value(case: CaseFiles, values: Sequence[int], scheme: LabelScheme) -> str | None:
-    """What is wrong with the label values of a case under this scheme, if anything."""
-    foreign = sorted(set(values) - set(scheme.values))
-    return foreign and (
-        f"{case.labels}: label value {foreign[0]} is outside scheme '{scheme.name}' "
-        f"{list(scheme.values)}"
-    )
+    examined = examine(folder, found, asked, gathering.add)
+    usable = [name for name in examined.values if name not in examined.problems]
+    problems = [line for name in sorted(examined.problems) for line in examined.problems[name]]
+    if examined.undecided or (problems and (on_error == "raise" or not usable)):
+        raise CohortError(folder, problems + examined.undecided)
+    left_out = {name: "; ".join(lines) for name, lines in sorted(examined.problems.items())}
+    return gathering.cohort(usable, examined.scheme, tuple(found.cases[0].images), left_out)
 
 
 def _file_identity(path: Path) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imbalance_tf import AIR, CohortError, load_cohort
-from imbalance_tf.cohort import loading
+from imbalance_tf.cohort import examining
 from imbalance_tf.cohort.cache import _digest
 
 from ..conftest import save
@@ -20,13 +20,13 @@ from ..conftest import save
 @pytest.fixture
 def reads(monkeypatch):
     """The cases that were really read from their files, in order."""
-    names, read_case = [], loading.read_case
+    names, read_case = [], examining.read_case
 
     def counted(case):
         names.append(case.case_id)
         return read_case(case)
 
-    monkeypatch.setattr(loading, "read_case", counted)
+    monkeypatch.setattr(examining, "read_case", counted)
     return names
 
 
