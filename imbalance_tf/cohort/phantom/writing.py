@@ -18,7 +18,7 @@ from .lesion import Lesion
 from .scanner import scan
 
 GENERATOR = "imbalance_tf phantom"
-VERSION = 1
+VERSION = 2
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
 PARAMETERS_FILE = "cohort.json"
 HEAD = (slice(32, 208), slice(12, 228))
@@ -146,8 +146,8 @@ def make_case(seed: int, number: int, *, slice_thickness: int = 1) -> dict[str, 
     anatomy = Anatomy(streams[0])
     lesion = Lesion(streams[1], anatomy, low_grade=bool(low_grade))
     tissue = anatomy.tissue(grid)
-    labels = lesion.labels(grid, tissue)
-    volumes = scan(streams[2], grid, tissue, labels) | {"seg": labels}
+    labels, vigour = lesion.labels(grid, tissue)
+    volumes = scan(streams[2], grid, tissue, labels, vigour) | {"seg": labels}
     return {kind: _whole_field(voxels) for kind, voxels in volumes.items()}
 
 
