@@ -43,7 +43,7 @@ def cohort(tmp_path_factory) -> Path:
 def tiny_cases(monkeypatch):
     """Cases that cost nothing, for tests of files and folders alone."""
 
-    def make_case(seed, number, *, slice_thickness):
+    def make_case(seed, number, *, slice_thickness, disease):
         shape = (240, 240, 155 // slice_thickness)
         images = {kind: np.full(shape, 1 + number + seed, np.int16) for kind in IMAGES}
         return images | {"seg": np.zeros(shape, np.uint8)}

@@ -16,6 +16,8 @@ BENDS = ((45, 3.5), (18, 1.6), (8, 0.8))
 """Sizes and amplitudes of the random displacement, mm: of lobes, gyri and sulci."""
 VENTRICLES = ((70, 126), (80, 172), (60, 108))
 """The box of the template, in its voxels, whose fluid is that of the lateral ventricles."""
+CALLOSUM = 3
+"""The compartment through which the two hemispheres (1, 2) meet; 0 is closed to any growth."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _compartments(white: np.ndarray) -> np.ndarray:
     stem = (side < 16) & (z < -9) & (y > -50) & (y < -6)
     callosum = (side < 9) & (abs(y + 5) < 40) & (z > -4) & (z < 34) & (white > 0.6)
     halves = np.where(x > 0, np.uint8(1), np.uint8(2))
-    return np.where(below | stem, np.uint8(0), np.where(callosum, np.uint8(3), halves))
+    return np.where(below | stem, np.uint8(0), np.where(callosum, np.uint8(CALLOSUM), halves))
 
 
 class Anatomy:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Anatomy, Tissue
+from .anatomy import CALLOSUM, Anatomy, Tissue
 from .fields import Grid, RoughField
 
 STEP_MM = 3
@@ -20,8 +20,6 @@ MOVE = 0.15
 """D dt / STEP_MM^2 in pure white matter: below 1/6, where the explicit scheme is stable."""
 CELLS_IN_GREY, FLUID_IN_GREY = 0.2, 0.03
 """Mobility in grey matter relative to white: cells 5 times less (Swanson), edema hardly at all."""
-CALLOSUM = 3
-"""The compartment through which the two hemispheres (1, 2) meet; 0 is closed to any growth."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,12 @@ def grow(
     for centre, density in seeds:
         square = sum((axis - c) ** 2 for axis, c in zip(grid.open, centre, strict=True))
         cells += np.float32(density) * np.exp(-square / np.float32(2 * 4.0**2))
-    cells *= tissue.compartment > 0
+    cells = np.minimum(cells, 0.95) * (tissue.compartment > 0)
+    kept = np.exp(-divide)
     wanted = core_ml * 1000 / STEP_MM**3
     for _ in range(300):  # a stop for what cannot grow to its size; 40 to 100 are usual
-        cells += _diffused(cells, faces) + divide * cells * (1 - cells)
+        cells += _diffused(cells, faces)
+        cells /= cells + (1 - cells) * kept  # the logistic equation, solved exactly
         if np.count_nonzero(cells > 0.5) >= wanted:
             break
 

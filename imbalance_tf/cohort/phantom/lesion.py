@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Anatomy, Tissue
+from .anatomy import CALLOSUM, Anatomy, Tissue
 from .fields import Grid, RoughField
-from .growth import CALLOSUM, STEP_MM, grow
+from .growth import STEP_MM, grow
 
 HEALTHY, NECROSIS, EDEMA, NON_ENHANCING, ENHANCING = range(5)
 """Label values of BraTS 2013; 0 is healthy brain and air alike."""
