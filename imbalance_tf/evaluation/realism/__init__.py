@@ -4,7 +4,8 @@
 `table` sets the two beside each other.
 """
 
+from . import targets
 from .measures import measure_case
 from .table import realism_table, separability_table, summarise
 
-__all__ = ["measure_case", "realism_table", "separability_table", "summarise"]
+__all__ = ["measure_case", "realism_table", "separability_table", "summarise", "targets"]
