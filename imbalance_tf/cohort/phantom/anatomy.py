@@ -99,7 +99,7 @@ class Anatomy:
 
     def __init__(self, rng: np.random.Generator):
         # 1,883 ml of template become 1,174-1,729 ml (median 1,465) of brain, as in BraTS 2018.
-        scale = np.clip(rng.normal(0.912, 0.025), 0.86, 0.98) * rng.normal(1, 0.02, size=3)
+        scale = np.clip(rng.normal(0.914, 0.023), 0.88, 0.965) * rng.normal(1, 0.015, size=3)
         tilt = np.deg2rad(rng.normal(0, 2.5, size=3))
         rotation = np.eye(3) + np.cross(np.eye(3), tilt)  # of a few degrees: first order will do
         # The scan counts x to the left and y to the back (LPS), the template right and front.

@@ -10,7 +10,7 @@ from .growth import STEP_MM, grow
 HEALTHY, NECROSIS, EDEMA, NON_ENHANCING, ENHANCING = range(5)
 """Label values of BraTS 2013; 0 is healthy brain and air alike."""
 
-MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 112, 0.5, 28, 225
+MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 112, 0.5, 28, 210
 """Whole-tumour volumes: 26-232 ml, median 116, in twenty patients of BraTS 2018."""
 SHARE_LIMITS = ((0.01, 2.4), (2.4, 8.4), (0.07, 3.3), (0.55, 2.5))
 """% of brain that necrosis, edema, non-enhancing and enhancing tumour may take up: the ranges of
@@ -42,7 +42,7 @@ class Lesion:
         self.centre = _choose_centre(rng, anatomy)
         # Most tumours are one lump; some have a second or third focus beside the first.
         foci = rng.choice(3, p=(0.6, 0.28, 0.12))
-        offsets = rng.normal(0, 0.6 * self.radius, size=(foci, 3)) * (1, 1, 0.6)
+        offsets = rng.normal(0, 0.6 * self.radius, size=(foci, 3)) * (1, 1, 0.35)
         seeds = [(self.centre, 0.8)]
         seeds += [(self.centre + offset, rng.uniform(0.05, 0.4)) for offset in offsets]
 
@@ -94,6 +94,7 @@ class Lesion:
 
         view[edema] = EDEMA
         self._divide_core(grid, core, grown("starved", 0), wanted, view, scores)
+        self._wrap(grid, tissue, view)
         view[~_main_piece(view > 0)] = HEALTHY
         for value in (NECROSIS, EDEMA, NON_ENHANCING, ENHANCING):
             here = view == value
@@ -101,6 +102,15 @@ class Lesion:
                 part = scores[value][here]
                 vigour[box][here] = (part - part.mean()) / (part.std() + 1e-3)
         return labels, np.clip(vigour, -2.5, 2.5)
+
+    def _wrap(self, grid: Grid, tissue: Tissue, labels: np.ndarray) -> None:
+        """Leave little dead or non-enhancing tumour right beside healthy brain.
+
+        Such tissue shades off into brain, and annotators draw the transition as edema.
+        """
+        beside = ndimage.binary_dilation(tissue.brain & (labels == HEALTHY))
+        beside &= np.isin(labels, (NECROSIS, NON_ENHANCING)) & (self._edema_bumps.on(grid) > -1)
+        labels[beside] = EDEMA
 
     def _divide_core(self, grid, core, starved, wanted, labels, scores) -> None:
         """An uneven rim with breaks enhances; what starves behind it dies; the rest does neither.

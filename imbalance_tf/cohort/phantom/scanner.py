@@ -14,9 +14,9 @@ MEAN_Z = {
     # ones of sixteen high-grade cases of BraTS 2018.
     #         CSF    GM     WM     necr.  edema  non-e. enh.
     "t1": (-2.20, -0.36, +0.80, -0.80, -0.45, -0.50, -0.32),
-    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.62, -0.50, +2.00),
-    "t2": (+2.00, -0.16, -0.70, +2.15, +1.00, +0.95, +1.03),
-    "flair": (-2.20, -0.32, -0.38, +1.20, +1.45, +1.40, +1.60),
+    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.62, -0.50, +2.15),
+    "t2": (+2.00, -0.16, -0.70, +2.40, +1.00, +0.95, +1.03),
+    "flair": (-2.20, -0.32, -0.38, +0.85, +1.00, +1.05, +1.15),
 }
 LESION_MEAN_Z = {"t1": -0.55, "t1ce": -0.45, "t2": 1.2, "flair": 1.9}
 """The same for white matter lesions: dark on T1, bright on T2 and FLAIR."""
@@ -25,7 +25,7 @@ SD_Z = {
     "t1": (0.50, 0.28, 0.22, 0.33, 0.33, 0.33, 0.33),
     "t1ce": (0.50, 0.28, 0.22, 0.40, 0.33, 0.33, 0.75),
     "t2": (0.75, 0.32, 0.26, 0.95, 0.55, 0.72, 0.68),
-    "flair": (0.60, 0.40, 0.34, 0.90, 0.80, 0.80, 0.90),
+    "flair": (0.60, 0.40, 0.34, 1.00, 0.80, 0.85, 1.00),
 }
 VIGOUR = {
     # How much of that texture follows `vigour`: water darkens T1 and brightens T2 and FLAIR, a
@@ -36,8 +36,10 @@ VIGOUR = {
     "t2": (0.60, 0.75, 0.30, 0.30),
     "flair": (-0.30, 0.80, 0.30, 0.30),
 }
-CASE_SD = {"t1": 0.33, "t1ce": 0.25, "t2": 0.40, "flair": 0.80}
+CASE_SD = {"t1": 0.33, "t1ce": 0.25, "t2": 0.33, "flair": 0.70}
 """How far a case's whole tumour is brighter or darker than the average case's."""
+CLASS_SD = {"t1": 0.2, "t1ce": 0.2, "t2": 0.2, "flair": 0.4}
+"""The same for single classes of it."""
 MEAN_OVER_SD = {"t1": 4.5, "t1ce": 4.0, "t2": 2.6, "flair": 3.2}
 """Distance of the mean brain from no signal, in standard deviations of the brain."""
 UPTAKE_SD = 0.6
@@ -64,7 +66,7 @@ def scan(
         means, spread = np.array(MEAN_Z[modality]), np.array(SD_Z[modality])
         follows = np.array(VIGOUR[modality])
         means[:3] += rng.normal(0, 0.12, size=3)
-        means[3:] += rng.normal(0, CASE_SD[modality]) + rng.normal(0, 0.2, size=4)
+        means[3:] += rng.normal(0, CASE_SD[modality]) + rng.normal(0, CLASS_SD[modality], size=4)
         if modality == "t1ce":
             means[6] += rng.normal(0, UPTAKE_SD)
         if disease == "lesions":
