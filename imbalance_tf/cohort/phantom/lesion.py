@@ -10,7 +10,7 @@ from .growth import STEP_MM, grow
 HEALTHY, NECROSIS, EDEMA, NON_ENHANCING, ENHANCING = range(5)
 """Label values of BraTS 2013; 0 is healthy brain and air alike."""
 
-MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 112, 0.5, 28, 210
+MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 112, 0.45, 34, 205
 """Whole-tumour volumes: 26-232 ml, median 116, in twenty patients of BraTS 2018."""
 SHARE_LIMITS = ((0.01, 2.4), (2.4, 8.4), (0.07, 3.3), (0.55, 2.5))
 """% of brain that necrosis, edema, non-enhancing and enhancing tumour may take up: the ranges of
@@ -109,7 +109,8 @@ class Lesion:
         Such tissue shades off into brain, and annotators draw the transition as edema.
         """
         beside = ndimage.binary_dilation(tissue.brain & (labels == HEALTHY))
-        beside &= np.isin(labels, (NECROSIS, NON_ENHANCING)) & (self._edema_bumps.on(grid) > -1)
+        beside &= np.isin(labels, (NECROSIS, NON_ENHANCING)) & (tissue.csf < 0.4)
+        beside &= self._edema_bumps.on(grid) > -1
         labels[beside] = EDEMA
 
     def _divide_core(self, grid, core, starved, wanted, labels, scores) -> None:
@@ -122,7 +123,7 @@ class Lesion:
         depth = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
         width = 3 * np.exp(self._rim_width.on(grid))
         gaps = self._rim_gaps.on(grid)
-        scores[ENHANCING] = gaps + self._rim_holes.on(grid) - depth / width
+        scores[ENHANCING] = gaps + self._rim_holes.on(grid) - np.abs(depth - 1.7) / width
         enhancing = highest(scores[ENHANCING], core, share * wanted[ENHANCING - 1])
         # Where the rim is broken the dead core may reach the surface.
         scores[NECROSIS] = 0.25 * starved + np.minimum(depth, 2.5) / 5 - 1.1 * gaps

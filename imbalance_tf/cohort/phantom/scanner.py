@@ -14,9 +14,9 @@ MEAN_Z = {
     # ones of sixteen high-grade cases of BraTS 2018.
     #         CSF    GM     WM     necr.  edema  non-e. enh.
     "t1": (-2.20, -0.36, +0.80, -0.80, -0.45, -0.50, -0.32),
-    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.62, -0.50, +2.15),
+    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.62, -0.78, +2.15),
     "t2": (+2.00, -0.16, -0.70, +2.40, +1.00, +0.95, +1.03),
-    "flair": (-2.20, -0.32, -0.38, +0.85, +1.00, +1.05, +1.15),
+    "flair": (-2.20, -0.32, -0.38, +0.60, +0.70, +0.65, +0.75),
 }
 LESION_MEAN_Z = {"t1": -0.55, "t1ce": -0.45, "t2": 1.2, "flair": 1.9}
 """The same for white matter lesions: dark on T1, bright on T2 and FLAIR."""
@@ -87,12 +87,11 @@ def _texture(rng, grid, tissue, box, weights, vigour, spread, follows) -> np.nda
     """What varies within a class: at random, and in a tumour with its vigour."""
     texture = RoughField(rng, (22, 0.7), (5, 0.4), (1.6, 0.22)).on(grid)
     uneven = _mix(spread, tissue, box, weights, shine_through=0) * texture
-    part = np.float32(0)
+    explained, left = np.float32(0), np.float32(1)
     for share, sd, weight in zip(follows, spread[3:], weights, strict=True):
-        # What the vigour explains, the noise need not.
-        part = part + np.float32(share * sd) * weight
-    uneven[box] *= np.float32(1) - np.float32(0.25) * np.minimum(sum(weights), 1)
-    uneven[box] += part * vigour[box]
+        explained = explained + np.float32(share * sd) * weight
+        left = left - np.float32(1 - np.sqrt(1 - share**2)) * weight
+    uneven[box] = left * uneven[box] + explained * vigour[box]
     return uneven
 
 

@@ -154,13 +154,14 @@ def _intensities(cases: Sequence[dict]):
                 limits = between / targets.SD_BETWEEN, between * targets.SD_BETWEEN
                 sd = means.std(ddof=1)
                 yield f"{modality}: sd of mean z between cases", name, sd, *limits
-        single = targets.SINGLE.get(modality, {})
-        for name, real in single.items():
-            if set(targets.CLASSES) <= set(cases[0]["classes"]):
-                moments = [_merged(case, modality, name) for case in cases]
-                mean = np.mean([m[1] for m in moments if m[0] > 1])
-                off = targets.SINGLE_SD.get(name, targets.TOLERANCE)
-                yield f"{modality}: mean z, slices of 2013", name, mean, real - off, real + off
+        if not set(targets.CLASSES) <= set(cases[0]["classes"]):
+            continue
+        for name, real in targets.SINGLE.get(modality, {}).items():
+            means = [m[1] for case in cases if (m := _merged(case, modality, name))[0] > 1]
+            off = targets.SINGLE_SD.get(name, targets.TOLERANCE)
+            if means:
+                group = f"{modality}: mean z, slices of 2013"
+                yield group, name, np.mean(means), real - off, real + off
 
 
 def _merged(case: dict, modality: str, name: str) -> tuple[float, float, float]:
