@@ -25,7 +25,7 @@ SD_Z = {
     "t1": (0.50, 0.28, 0.22, 0.33, 0.33, 0.33, 0.33),
     "t1ce": (0.50, 0.28, 0.22, 0.40, 0.33, 0.33, 0.75),
     "t2": (0.75, 0.32, 0.26, 0.95, 0.55, 0.72, 0.68),
-    "flair": (0.60, 0.40, 0.34, 1.00, 0.80, 0.85, 1.00),
+    "flair": (0.60, 0.40, 0.34, 1.20, 0.85, 0.95, 1.15),
 }
 VIGOUR = {
     # How much of that texture follows `vigour`: water darkens T1 and brightens T2 and FLAIR, a
@@ -34,7 +34,7 @@ VIGOUR = {
     "t1": (-0.50, -0.70, -0.30, 0.00),
     "t1ce": (-0.50, -0.50, 0.00, 0.70),
     "t2": (0.60, 0.75, 0.30, 0.30),
-    "flair": (-0.30, 0.80, 0.30, 0.30),
+    "flair": (-0.50, 0.80, 0.30, 0.30),
 }
 CASE_SD = {"t1": 0.33, "t1ce": 0.25, "t2": 0.33, "flair": 0.70}
 """How far a case's whole tumour is brighter or darker than the average case's."""
@@ -97,13 +97,16 @@ def _texture(rng, grid, tissue, box, weights, vigour, spread, follows) -> np.nda
 
 def _acquired(rng, grid, signal, brain) -> np.ndarray:
     """What the coil receives: bias field, Rician noise, an arbitrary scale; air is 0."""
-    signal = np.maximum(signal, 0)
-    signal *= np.exp(np.float32(rng.uniform(0.02, 0.07)) * SmoothField(rng, 70).on(grid))
+    bias = np.float32(rng.uniform(0.02, 0.07)) * SmoothField(rng, 70).on(grid)
+    # Three quarters of the box are air: noise is drawn for the brain only.
+    received = np.maximum(signal[brain], 0) * np.exp(bias[brain])
     noise = np.float32(rng.uniform(0.04, 0.13))
-    signal += noise * rng.standard_normal(grid.shape, np.float32)
-    signal = np.hypot(signal, noise * rng.standard_normal(grid.shape, np.float32))
-    signal *= np.float32(np.exp(rng.uniform(np.log(20), np.log(800))))
-    return np.where(brain, np.clip(np.rint(signal), 1, 32767), 0).astype(np.int16)
+    real, imaginary = noise * rng.standard_normal((2, received.size), np.float32)
+    received = np.hypot(received + real, imaginary)
+    received *= np.float32(np.exp(rng.uniform(np.log(20), np.log(800))))
+    image = np.zeros(grid.shape, np.int16)
+    image[brain] = np.clip(np.rint(received), 1, 32767)
+    return image
 
 
 def _class_weights(rng: np.random.Generator, grid: Grid, labels: np.ndarray, classes: int):
@@ -155,7 +158,7 @@ def _distractors(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> dict[s
     )
     dura = np.clip(SmoothField(rng, 12).on(grid) - 0.7, 0, 1)
     dura *= np.clip((0.72 - depth) / 0.15, 0, 1) * tissue.brain
-    amount = np.float32(rng.uniform(0.2, 1))
+    amount = np.float32(rng.uniform(0.3, 1.3))
     hyperintense = amount * np.clip(1 + 0.7 * SmoothField(rng, 12).on(grid), 0, 2)
     hyperintense *= np.clip(2 * tissue.periventricular, 0, 1) * tissue.wm
     return {
