@@ -123,7 +123,7 @@ class Lesion:
         depth = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
         width = 3 * np.exp(self._rim_width.on(grid))
         gaps = self._rim_gaps.on(grid)
-        scores[ENHANCING] = gaps + self._rim_holes.on(grid) - np.abs(depth - 1.7) / width
+        scores[ENHANCING] = gaps + self._rim_holes.on(grid) - np.abs(depth - 2.2) / width
         enhancing = highest(scores[ENHANCING], core, share * wanted[ENHANCING - 1])
         # Where the rim is broken the dead core may reach the surface.
         scores[NECROSIS] = 0.25 * starved + np.minimum(depth, 2.5) / 5 - 1.1 * gaps

@@ -1,5 +1,7 @@
 """The scanner: tissue and tumour become T1, T1c, T2 and FLAIR images."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from scipy import ndimage
 
@@ -36,7 +38,7 @@ VIGOUR = {
     "t2": (0.60, 0.75, 0.30, 0.30),
     "flair": (-0.50, 0.80, 0.30, 0.30),
 }
-CASE_SD = {"t1": 0.33, "t1ce": 0.25, "t2": 0.33, "flair": 0.70}
+CASE_SD = {"t1": 0.33, "t1ce": 0.18, "t2": 0.30, "flair": 0.70}
 """How far a case's whole tumour is brighter or darker than the average case's."""
 CLASS_SD = {"t1": 0.2, "t1ce": 0.2, "t2": 0.2, "flair": 0.4}
 """The same for single classes of it."""
@@ -61,26 +63,37 @@ def scan(
     """
     box, weights = _class_weights(rng, grid, labels, 4 if disease == "glioma" else 1)
     extra = _distractors(rng, grid, tissue)
-    images = {}
-    for modality in MODALITIES:
-        means, spread = np.array(MEAN_Z[modality]), np.array(SD_Z[modality])
-        follows = np.array(VIGOUR[modality])
-        means[:3] += rng.normal(0, 0.12, size=3)
-        means[3:] += rng.normal(0, CASE_SD[modality]) + rng.normal(0, CLASS_SD[modality], size=4)
-        if modality == "t1ce":
-            means[6] += rng.normal(0, UPTAKE_SD)
-        if disease == "lesions":
-            change = means[4] - MEAN_Z[modality][4]
-            means = np.append(means[:3], LESION_MEAN_Z[modality] + 0.5 * change)
-            spread, follows = spread[[0, 1, 2, 4]], follows[[1]]
+
+    def image(modality: str, rng: np.random.Generator) -> np.ndarray:
+        means, spread, follows = _contrast(rng, modality, disease)
         z = _mix(means, tissue, box, weights, shine_through=0.3) + extra.get(modality, 0)
         # Many FLAIR and T2 scans are taken in slices of 3 to 6 mm and resampled to 1 mm.
         blur = np.full(3, rng.uniform(0.5, 0.9))
         blur[2] += rng.uniform(0, 1.2) * (modality in ("t2", "flair"))
         z = ndimage.gaussian_filter(z, blur / grid.spacing, truncate=3)
         z += _texture(rng, grid, tissue, box, weights, vigour, spread, follows)
-        images[modality] = _acquired(rng, grid, z + MEAN_OVER_SD[modality], tissue.brain)
-    return images
+        return _acquired(rng, grid, z + MEAN_OVER_SD[modality], tissue.brain)
+
+    # A stream for each, so that the threads cannot disturb each other; numpy and scipy let go of
+    # the interpreter while they work.
+    with ThreadPoolExecutor(2) as pool:
+        images = pool.map(image, MODALITIES, rng.spawn(len(MODALITIES)))
+        return dict(zip(MODALITIES, images, strict=True))
+
+
+def _contrast(rng: np.random.Generator, modality: str, disease: str):
+    """Mean and texture of every tissue and class in one image, and what of it is vigour."""
+    means, spread = np.array(MEAN_Z[modality]), np.array(SD_Z[modality])
+    follows = np.array(VIGOUR[modality])
+    means[:3] += rng.normal(0, 0.12, size=3)
+    brighter = rng.normal(0, CASE_SD[modality])
+    means[3:] += brighter + rng.normal(0, CLASS_SD[modality], size=4)
+    if modality == "t1ce":
+        means[6] += rng.normal(0, UPTAKE_SD)
+    if disease == "lesions":
+        means = np.append(means[:3], LESION_MEAN_Z[modality] + 0.5 * brighter)
+        spread, follows = spread[[0, 1, 2, 4]], follows[[1]]
+    return means, spread, follows
 
 
 def _texture(rng, grid, tissue, box, weights, vigour, spread, follows) -> np.ndarray:

@@ -5,7 +5,9 @@ import json
 import operator
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from itertools import repeat
 from pathlib import Path
 
 import nibabel as nib
@@ -150,8 +152,9 @@ def write_phantom_cohort(
             shutil.rmtree(partial)
         partial.mkdir()
         case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
-        for kind, voxels in case.items():
-            _write_volume(partial / f"{name}_{kind}.nii.gz", voxels, slice_thickness)
+        with ThreadPoolExecutor(2) as pool:  # compression lets go of the interpreter
+            paths = [partial / f"{name}_{kind}.nii.gz" for kind in case]
+            list(pool.map(_write_volume, paths, case.values(), repeat(slice_thickness)))
         partial.rename(folder / name)
     return folder
 
