@@ -19,7 +19,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from imbalance_tf import load_cohort, write_phantom_cohort
 from imbalance_tf.cohort.phantom.case import true_tissue
@@ -35,9 +34,11 @@ def measure(folder: Path, number: int) -> tuple[dict, dict]:
     measured = measure_case(cohort, cohort.case_ids[0])
     tissue = true_tissue(SEED, number)
     labels = np.asarray(nib.load(folder / f"{folder.name}_seg.nii.gz").dataobj)
-    # As in the real scans: tissues away from the tumour, which pushes and swells what is near.
-    far = ndimage.distance_transform_edt(labels == 0) > 10
-    masks = {name: far & (getattr(tissue, name) > 0.8) for name in ("csf", "gm", "wm")}
+    # As a segmentation of a real scan does, every healthy voxel goes to the tissue that fills most
+    # of it.
+    names = ("csf", "gm", "wm")
+    most = np.argmax([getattr(tissue, name) for name in names], axis=0)
+    masks = {name: (labels == 0) & (most == number) for number, name in enumerate(names)}
     means = {}
     for modality, name in FILES.items():
         scan = np.asarray(nib.load(folder / f"{folder.name}_{name}.nii.gz").dataobj)

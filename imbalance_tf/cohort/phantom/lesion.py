@@ -53,10 +53,10 @@ class Lesion:
         self._core_bumps = RoughField(rng, (6, 0.5), (2.5, 0.2))
         self._edema_bumps = RoughField(rng, (9, 1.8), (3, 0.7))
         self._rim_width = RoughField(rng, (9, 0.4))
-        patchy = 1.6 if low_grade else 0.8
+        patchy = 1.6 if low_grade else 0.7
         self._rim_gaps = RoughField(rng, (13, patchy))
         self._rim_holes = RoughField(rng, (2, 0.75 * patchy))
-        self._necrosis_bumps = RoughField(rng, (8, 0.8), (2, 0.3))
+        self._necrosis_bumps = RoughField(rng, (8, 0.8), (1.6, 0.38))
 
     def labels(self, grid: Grid, tissue: Tissue) -> tuple[np.ndarray, np.ndarray]:
         """What every voxel is, and how much of it.

@@ -15,10 +15,10 @@ MEAN_Z = {
     # the tissues have the means of eight slices of BraTS 2013, the tumour classes those and the
     # ones of sixteen high-grade cases of BraTS 2018.
     #         CSF    GM     WM     necr.  edema  non-e. enh.
-    "t1": (-2.20, -0.36, +0.80, -0.80, -0.45, -0.50, -0.32),
-    "t1ce": (-1.80, -0.38, +0.62, -0.88, -0.62, -0.78, +2.15),
-    "t2": (+2.00, -0.16, -0.70, +2.40, +1.00, +0.95, +1.03),
-    "flair": (-2.20, -0.32, -0.38, +0.60, +0.70, +0.65, +0.75),
+    "t1": (-2.42, -0.36, +0.50, -0.88, -0.53, -0.58, -0.40),
+    "t1ce": (-2.12, -0.38, +0.33, -1.12, -0.70, -1.05, +2.10),
+    "t2": (+2.05, -0.16, -0.66, +2.40, +1.00, +0.95, +1.03),
+    "flair": (-2.55, -0.36, -0.60, +0.48, +0.55, +0.52, +0.62),
 }
 LESION_MEAN_Z = {"t1": -0.55, "t1ce": -0.45, "t2": 1.2, "flair": 1.9}
 """The same for white matter lesions: dark on T1, bright on T2 and FLAIR."""
@@ -40,7 +40,7 @@ VIGOUR = {
 }
 CASE_SD = {"t1": 0.33, "t1ce": 0.18, "t2": 0.30, "flair": 0.70}
 """How far a case's whole tumour is brighter or darker than the average case's."""
-CLASS_SD = {"t1": 0.2, "t1ce": 0.2, "t2": 0.2, "flair": 0.4}
+CLASS_SD = {"t1": 0.2, "t1ce": 0.15, "t2": 0.12, "flair": 0.47}
 """The same for single classes of it."""
 MEAN_OVER_SD = {"t1": 4.5, "t1ce": 4.0, "t2": 2.6, "flair": 3.2}
 """Distance of the mean brain from no signal, in standard deviations of the brain."""
@@ -68,8 +68,8 @@ def scan(
         means, spread, follows = _contrast(rng, modality, disease)
         z = _mix(means, tissue, box, weights, shine_through=0.3) + extra.get(modality, 0)
         # Many FLAIR and T2 scans are taken in slices of 3 to 6 mm and resampled to 1 mm.
-        blur = np.full(3, rng.uniform(0.5, 0.9))
-        blur[2] += rng.uniform(0, 1.2) * (modality in ("t2", "flair"))
+        blur = np.full(3, rng.uniform(0.55, 0.9))
+        blur[2] += rng.uniform(0.2, 1.4) * (modality in ("t2", "flair"))
         z = ndimage.gaussian_filter(z, blur / grid.spacing, truncate=3)
         z += _texture(rng, grid, tissue, box, weights, vigour, spread, follows)
         return _acquired(rng, grid, z + MEAN_OVER_SD[modality], tissue.brain)
@@ -171,7 +171,7 @@ def _distractors(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> dict[s
     )
     dura = np.clip(SmoothField(rng, 12).on(grid) - 0.7, 0, 1)
     dura *= np.clip((0.72 - depth) / 0.15, 0, 1) * tissue.brain
-    amount = np.float32(rng.uniform(0.3, 1.3))
+    amount = np.float32(rng.uniform(0.3, 1.1))
     hyperintense = amount * np.clip(1 + 0.7 * SmoothField(rng, 12).on(grid), 0, 2)
     hyperintense *= np.clip(2 * tissue.periventricular, 0, 1) * tissue.wm
     return {
