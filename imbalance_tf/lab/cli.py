@@ -156,14 +156,23 @@ def check(ctx, folder, files, scheme, as_json):
     type=click.IntRange(1, 10),
     help="In mm; BraTS has 1.",
 )
-def phantom(folder, cases, seed, slice_thickness):
+@click.option(
+    "--disease",
+    default="glioma",
+    show_default=True,
+    type=click.Choice(["glioma", "lesions"]),
+    help="Brain tumours of five classes, or small white matter lesions of two.",
+)
+def phantom(folder, cases, seed, slice_thickness, disease):
     """Write the embedded cohort of synthetic cases.
 
     BraTS-like scans on real anatomy, as NIfTI files, into FOLDER.
     """
     from imbalance_tf.cohort.phantom import write_phantom_cohort
 
-    write_phantom_cohort(folder, cases=cases, seed=seed, slice_thickness=slice_thickness)
+    write_phantom_cohort(
+        folder, cases=cases, seed=seed, slice_thickness=slice_thickness, disease=disease
+    )
     click.echo(f"{cases} cases in {folder}")
 
 

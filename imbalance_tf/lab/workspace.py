@@ -13,6 +13,7 @@ from imbalance_tf.cohort.finding import CohortError
 from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.cohort.loading import load_cohort
 from imbalance_tf.cohort.phantom import write_phantom_cohort
+from imbalance_tf.cohort.phantom.writing import PARAMETERS_FILE
 from imbalance_tf.cohort.slices import Cohort
 
 from .experiment import (
@@ -38,7 +39,7 @@ class Lab:
         Of the embedded cohort, the split, and every run.
     out : Path
     synthetic : bool
-        Whether this is the embedded cohort.
+        Whether the cases were made by `write_phantom_cohort`.
     train, test : Cohort
     """
 
@@ -135,7 +136,7 @@ def open_lab(
             with contextlib.suppress(OSError):
                 place.rmdir()
         raise
-    return Lab(chosen, seed, out, not data, train, test)
+    return Lab(chosen, seed, out, (folder / PARAMETERS_FILE).exists(), train, test)
 
 
 def _split(cohort: Cohort, folder: Path, seed: int) -> tuple[Cohort, Cohort]:

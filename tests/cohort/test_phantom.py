@@ -3,13 +3,18 @@
 import io
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from imbalance_tf.cohort.phantom import write_phantom_cohort, writing
+from imbalance_tf import LabelScheme, load_cohort
+from imbalance_tf.cohort.phantom import growth, write_phantom_cohort, writing
+from imbalance_tf.cohort.phantom.anatomy import Anatomy
+from imbalance_tf.cohort.phantom.case import make_case, true_tissue
 
 CASES, SEED, THICKNESS = 4, 5, 5
 IMAGES = ("t1", "t1ce", "t2", "flair")
@@ -43,7 +48,7 @@ def cohort(tmp_path_factory) -> Path:
 def tiny_cases(monkeypatch):
     """Cases that cost nothing, for tests of files and folders alone."""
 
-    def make_case(seed, number, *, slice_thickness):
+    def make_case(seed, number, *, slice_thickness, disease):
         shape = (240, 240, 155 // slice_thickness)
         images = {kind: np.full(shape, 1 + number + seed, np.int16) for kind in IMAGES}
         return images | {"seg": np.zeros(shape, np.uint8)}
@@ -272,3 +277,103 @@ def test_progress_goes_to_stderr_if_wanted_and_a_terminal(tiny_cases, tmp_path, 
         monkeypatch.setattr(sys, "stderr", terminal)
         write(tmp_path / str(progress), progress=progress)
         assert ("phantom cases" in terminal.getvalue()) == shown
+
+
+@pytest.fixture(scope="module")
+def grown():
+    """A tumour grown from the white matter of the right hemisphere, 12 mm from the midline."""
+    rng = np.random.default_rng(0)
+    anatomy = Anatomy(rng)
+    tissue = anatomy.tissue(growth.Grid.regular(growth.STEP_MM))
+    hemisphere = np.argwhere((tissue.compartment == 1) & (tissue.wm > 0.9)) * growth.STEP_MM
+    middle = np.array([108, 120, 100])
+    seed = hemisphere[np.square(hemisphere - middle).sum(axis=1).argmin()]
+    tumour = growth.grow(rng, anatomy, [(seed, 0.8)], core_ml=60, length=2.5)
+    return tissue, tumour
+
+
+def test_diffusion_neither_makes_nor_loses_cells_and_stays_behind_the_barriers(grown):
+    tissue, _ = grown
+    faces = growth._open_faces(tissue, tissue.wm + 0.2 * tissue.gm)
+    field = (tissue.compartment == 1).astype(np.float32)
+    total = field.sum(dtype=np.float64)
+    for _ in range(5):
+        field += growth._diffused(field, faces)
+    assert field.sum(dtype=np.float64) == pytest.approx(total, rel=1e-5)
+    assert field.min() >= 0
+    closed = (tissue.compartment == 0) & (field > 0)
+    assert not closed.any()
+    left = np.isin(tissue.compartment, (2, 3))
+    crossed = field * left
+    assert crossed[tissue.compartment == 3].sum() > 0  # through the corpus callosum only
+    assert crossed[tissue.compartment == 2].sum() < 0.05 * crossed.sum()
+
+
+def test_a_tumour_keeps_to_its_hemisphere_and_out_of_fluid(grown):
+    tissue, tumour = grown
+    dense = tumour.cells > 0
+    assert dense.sum() * growth.STEP_MM**3 / 1000 == pytest.approx(60, rel=0.2)
+    assert not dense[tissue.compartment == 0].any()
+    assert dense[tissue.compartment == 2].sum() < 0.02 * dense.sum()
+    assert dense[tissue.csf > 0.9].mean() < 0.2 * dense[tissue.wm > 0.9].mean()
+
+
+def test_cells_and_edema_go_further_in_white_matter_than_in_grey(grown):
+    tissue, tumour = grown
+    core = tumour.cells > 0
+    far = ndimage.distance_transform_edt(~core, sampling=growth.STEP_MM)
+    near = (far > 0) & (far < 15) & (tissue.compartment == 1)
+    cortex, white = near & (tissue.gm > 0.8), near & (tissue.wm > 0.8)
+    for name in ("cells", "flow"):
+        field = getattr(tumour, name)
+        assert np.median(field[white]) > np.median(field[cortex])
+
+
+def test_edema_leaves_cortex_and_ventricles_alone(cohort):
+    for number in range(2):
+        tissue = true_tissue(SEED, number, slice_thickness=THICKNESS)
+        labels = load(cohort, number, "seg")
+        edema = labels == 2
+        np.testing.assert_array_equal(tissue.brain, load(cohort, number, "t1") > 0)
+        assert tissue.csf[edema].max() < 0.5
+        assert tissue.wm[edema].mean() > 2 * tissue.gm[edema].mean()
+        assert not labels[tissue.compartment == 0].any()
+
+
+def test_white_matter_lesions_are_many_small_and_in_white_matter(tmp_path):
+    folder = write(tmp_path / "lesions", cases=2, slice_thickness=3, disease="lesions")
+    read = load_cohort(
+        folder, scheme=LabelScheme("wml", ("healthy", "lesion"), (0, 1), {"lesion": ("lesion",)})
+    )
+    counts = read.class_counts()
+    share = counts[:, 1] / counts.sum(axis=1)
+    assert ((share > 0.001) & (share < 0.05)).all()
+    for case_id, number in zip(read.case_ids, range(2), strict=True):
+        labels = read.labels[read.slices_of(case_id)]
+        pieces, count = ndimage.label(labels)
+        assert count >= 8
+        assert np.bincount(pieces.ravel())[1:].max() < 0.8 * labels.sum()
+        flair = load(folder, number, "flair")
+        lesion = load(folder, number, "seg") == 1
+        assert flair[lesion].mean() > flair[(flair > 0) & ~lesion].mean()
+    scheme = tomllib.loads((folder / "scheme.toml").read_text())
+    assert scheme["classes"] == ["healthy", "lesion"]
+    assert scheme["values"] == [0, 1]
+    assert scheme["regions"] == {"lesion": ["lesion"]}
+
+
+def test_an_unknown_disease_and_a_folder_of_the_other_one_are_refused(tiny_cases, tmp_path):
+    with pytest.raises(ValueError, match="disease is 'stroke'; expected one of glioma, lesions"):
+        write(tmp_path / "cohort", disease="stroke")
+    folder = write(tmp_path / "cohort")
+    with pytest.raises(FileExistsError, match="'disease': 'lesions'"):
+        write(folder, disease="lesions")
+    assert not (folder / "scheme.toml").exists()
+
+
+def test_a_case_is_the_same_on_every_run_whatever_was_made_before():
+    first = make_case(SEED, 3, slice_thickness=20)
+    make_case(SEED, 4, slice_thickness=20, disease="lesions")
+    again = make_case(SEED, 3, slice_thickness=20)
+    for kind, voxels in first.items():
+        np.testing.assert_array_equal(voxels, again[kind])

@@ -1,5 +1,7 @@
 """What the figures draw, read back from the drawing."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -61,3 +63,25 @@ def test_a_class_that_the_package_does_not_know_gets_a_colour():
 
     scheme = LabelScheme("lesions", ("healthy", "lesion"), (0, 1), {"whole": ("lesion",)})
     assert len(set(style.class_colours(scheme))) == 2
+
+
+def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):
+    figure = figures.case_page(cohort, ["large", "small"], modality="t1")
+    assert figure.get_suptitle() == "t1"
+    assert [figure.axes[row].get_ylabel() for row in (0, 6)] == ["large", "small"]
+    plain, outlined = figure.axes[0], figure.axes[1]
+    assert len(plain.images) == len(outlined.images) == 1
+    assert not plain.collections
+    assert outlined.collections
+
+
+def test_thick_slices_are_drawn_as_tall_as_they_are(cohort):
+    thick = replace(cohort, affines=np.diag([-1.0, -1.0, 4.0, 1.0]))
+    axial, coronal = figures.case_page(thick, ["large"]).axes[:3:2]
+    assert axial.get_aspect() == 1
+    assert coronal.get_aspect() == 4
+
+
+def test_a_modality_that_is_not_there_is_refused(cohort):
+    with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
+        figures.case_page(cohort, modality="t2")

@@ -16,6 +16,8 @@ BENDS = ((45, 3.5), (18, 1.6), (8, 0.8))
 """Sizes and amplitudes of the random displacement, mm: of lobes, gyri and sulci."""
 VENTRICLES = ((70, 126), (80, 172), (60, 108))
 """The box of the template, in its voxels, whose fluid is that of the lateral ventricles."""
+CALLOSUM = 3
+"""The compartment through which the two hemispheres (1, 2) meet; 0 is closed to any growth."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Tissue:
     """Fractions of grey matter, white matter and fluid in every voxel (float32, sum 1 in brain).
 
     ``periventricular`` is 1 deep in the lateral ventricles and falls to 0 a few mm outside them;
-    ``brain`` is what a skull stripper would keep.
+    ``brain`` is what a skull stripper would keep. ``compartment`` (uint8) is 1 in the right
+    cerebral hemisphere, 2 in the left, 3 in the corpus callosum that joins them, and 0 elsewhere:
+    cerebellum, brain stem and air.
     """
 
     gm: np.ndarray
@@ -31,11 +35,12 @@ class Tissue:
     csf: np.ndarray
     brain: np.ndarray
     periventricular: np.ndarray
+    compartment: np.ndarray
 
 
 @lru_cache(maxsize=1)
 def _template() -> tuple[np.ndarray, ...]:
-    """Grey matter, white matter, periventricular and brain maps of ICBM 2009a, float32, RAS."""
+    """Grey matter, white matter, periventricular, brain and compartment maps of ICBM 2009a, RAS."""
     from nilearn import datasets  # slow to import, and only needed when a cohort is written
 
     t1, gm, wm = (
@@ -61,7 +66,27 @@ def _template() -> tuple[np.ndarray, ...]:
         white * (1 - csf) * brain,
         ndimage.gaussian_filter(inside, 2.5),
         ndimage.gaussian_filter(brain.astype(np.float32), 1.5),
+        _compartments(white),
     )
+
+
+def _compartments(white: np.ndarray) -> np.ndarray:
+    """What falx and tentorium leave of the template, as in `Tissue.compartment`.
+
+    The tentorium is a tent of planes, fitted by eye to the gap above the cerebellum; x, y, z are
+    MNI mm.
+    """
+    x, y, z = (
+        axis - zero
+        for axis, zero in zip(np.ogrid[: white.shape[0], :233, :189], (98, 134, 72), strict=True)
+    )
+    side = abs(x)
+    tent = np.maximum(2 - 0.75 * side, -21 - 0.08 * side) - 0.45 * np.maximum(-58 - y, 0)
+    below = (y < -28) & (z < tent)
+    stem = (side < 16) & (z < -9) & (y > -50) & (y < -6)
+    callosum = (side < 9) & (abs(y + 5) < 40) & (z > -4) & (z < 34) & (white > 0.6)
+    halves = np.where(x > 0, np.uint8(1), np.uint8(2))
+    return np.where(below | stem, np.uint8(0), np.where(callosum, np.uint8(CALLOSUM), halves))
 
 
 class Anatomy:
@@ -74,7 +99,7 @@ class Anatomy:
 
     def __init__(self, rng: np.random.Generator):
         # 1,883 ml of template become 1,174-1,729 ml (median 1,465) of brain, as in BraTS 2018.
-        scale = np.clip(rng.normal(0.912, 0.025), 0.86, 0.98) * rng.normal(1, 0.02, size=3)
+        scale = np.clip(rng.normal(0.914, 0.023), 0.88, 0.965) * rng.normal(1, 0.015, size=3)
         tilt = np.deg2rad(rng.normal(0, 2.5, size=3))
         rotation = np.eye(3) + np.cross(np.eye(3), tilt)  # of a few degrees: first order will do
         # The scan counts x to the left and y to the back (LPS), the template right and front.
@@ -110,11 +135,17 @@ class Anatomy:
     def tissue(self, grid: Grid) -> Tissue:
         """Tissue fractions on a grid."""
         position = self.template_position(grid)
-        *tissues, whole = _template()
+        *tissues, whole, compartments = _template()
         inside = ndimage.map_coordinates(whole, position, order=1, prefilter=False)
         brain = inside > 0.55 + 0.1 * self._ragged_edge.on(grid)
         position = position[:, brain]  # two thirds of the box are air: look up the rest only
         gm, wm, periventricular = (np.zeros(grid.shape, np.float32) for _ in tissues)
         for source, target in zip(tissues, (gm, wm, periventricular), strict=True):
             target[brain] = ndimage.map_coordinates(source, position, order=1, prefilter=False)
-        return Tissue(gm, wm, np.clip(brain - gm - wm, 0, 1), brain, periventricular)
+        compartment = np.zeros(grid.shape, np.uint8)
+        nearest = np.rint(position).astype(np.int16)
+        for axis, size in zip(nearest, compartments.shape, strict=True):
+            np.clip(axis, 0, size - 1, out=axis)
+        compartment[brain] = compartments[tuple(nearest)]
+        csf = np.clip(brain - gm - wm, 0, 1)
+        return Tissue(gm, wm, csf, brain, periventricular, compartment)

@@ -42,6 +42,21 @@ class Grid:
     def crop(self, box: tuple[slice, slice, slice]) -> "Grid":
         return Grid(*(axis[section] for axis, section in zip(self.axes, box, strict=True)))
 
+    def box_around(self, point, reach: float) -> tuple[slice, slice, slice]:
+        """The voxels within ``reach`` mm of a point along every axis."""
+        return tuple(
+            slice(*np.searchsorted(axis, (middle - reach, middle + reach)))
+            for axis, middle in zip(self.axes, point, strict=True)
+        )
+
+    def interpolate(self, values: np.ndarray, finer: "Grid") -> np.ndarray:
+        """Values on this grid, linearly interpolated to another one; beyond the ends they fade."""
+        for points, knots, step in zip(finer.axes, self.axes, self.spacing, strict=True):
+            weights = np.maximum(1 - np.abs(points[:, None] - knots) / np.float32(step), 0)
+            # As in SmoothField.on: three turns bring the axes back in order.
+            values = np.tensordot(values, weights.astype(np.float32), axes=(0, 1))
+        return values
+
     @classmethod
     def regular(cls, step: float) -> "Grid":
         """The whole field of view, sampled every ``step`` mm."""

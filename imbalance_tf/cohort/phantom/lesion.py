@@ -3,155 +3,174 @@
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import TEMPLATE_CENTRE, Anatomy, Tissue
+from .anatomy import CALLOSUM, Anatomy, Tissue
 from .fields import Grid, RoughField
+from .growth import STEP_MM, grow
 
 HEALTHY, NECROSIS, EDEMA, NON_ENHANCING, ENHANCING = range(5)
 """Label values of BraTS 2013; 0 is healthy brain and air alike."""
 
-MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 122, 0.5, 26, 232
+MEDIAN_ML, LOG_SD, SMALLEST_ML, LARGEST_ML = 112, 0.45, 34, 205
 """Whole-tumour volumes: 26-232 ml, median 116, in twenty patients of BraTS 2018."""
+SHARE_LIMITS = ((0.01, 2.4), (2.4, 8.4), (0.07, 3.3), (0.55, 2.5))
+"""% of brain that necrosis, edema, non-enhancing and enhancing tumour may take up: the ranges of
+six patients of BraTS 2013, a little inside."""
+LOW_GRADE_ENHANCING = (0.03, 0.4)
+"""The same for the enhancement of a low-grade tumour, of which there is hardly any."""
 CORE_MIX = {
     # Shares of necrosis, non-enhancing and enhancing tumour in the core, and how alike the cases
     # are (the concentration of a Dirichlet distribution).
-    "high grade": ((0.40, 0.07, 0.53), 9),
-    "low grade": ((0.15, 0.63, 0.22), 20),
+    "high grade": ((0.37, 0.12, 0.51), 10),
+    "low grade": ((0.09, 0.81, 0.10), 20),
 }
-REACH_MM = 62
+REACH_MM = 66
 """Half side of the box in which a tumour may grow."""
-STEP_MM = 3
-"""Voxel size of the coarse grid on which edema travels."""
 
 
 class Lesion:
     """One tumour in one brain; making it pushes the anatomy aside (mass effect).
 
-    The classes get exactly the volumes that were drawn: each region is the wanted number of
-    voxels with the highest score, and the scores are what makes the shapes.
+    The shapes are those of the fields that grew (`growth.Growth`); the volumes are drawn. Each
+    class is the wanted number of voxels with the highest score, so that class shares are right
+    whatever the anatomy did to the growth.
     """
 
     def __init__(self, rng: np.random.Generator, anatomy: Anatomy, *, low_grade: bool):
-        volume = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), SMALLEST_ML, LARGEST_ML)
-        edema_share = np.clip(rng.normal(0.58, 0.11), 0.35, 0.82)
-        mix, concentration = CORE_MIX["low grade" if low_grade else "high grade"]
-        mix = rng.dirichlet(np.multiply(mix, concentration))
-        self.edema_ml = volume * edema_share
-        self.core_ml = volume - self.edema_ml
-        # Every class is present: 3 % of the core at least.
-        self.necrosis_share, _, self.enhancing_share = 0.91 * mix + 0.03
-
+        self.class_ml = _draw_volumes(rng, anatomy, low_grade)
+        self.core_ml = self.class_ml.sum() - self.class_ml[EDEMA - 1]
         self.radius = np.cbrt(self.core_ml * 1000 * 3 / (4 * np.pi))
         self.centre = _choose_centre(rng, anatomy)
         # Most tumours are one lump; some have a second or third focus beside the first.
-        foci = rng.choice(3, p=(0.5, 0.3, 0.2))
-        offsets = rng.normal(0, 0.8 * self.radius, size=(foci, 3))
-        self._foci = [(self.centre, 1.0)] + [
-            (self.centre + offset, rng.uniform(0.35, 0.75)) for offset in offsets
-        ]
-        self._stretch = np.exp(rng.normal(0, 0.15, size=3))
-        self._core_bumps = RoughField(
-            rng, (max(0.7 * self.radius, 5), 0.28 * self.radius), (6, 1.5), (2.5, 0.4)
-        )
-        self._edema_bumps = RoughField(rng, (9, 2.5), (3, 0.8))
-        self._rim_width = RoughField(rng, (10, 0.35))
-        patchy = 1.6 if low_grade else 0.7
-        self._rim_gaps = RoughField(rng, (14, 1.3 * patchy), (2, 0.7 * patchy))
-        self._necrosis_bumps = RoughField(rng, (7, 2.0), (2, 2.0))
+        foci = rng.choice(3, p=(0.6, 0.28, 0.12))
+        offsets = rng.normal(0, 0.6 * self.radius, size=(foci, 3)) * (1, 1, 0.35)
+        seeds = [(self.centre, 0.8)]
+        seeds += [(self.centre + offset, rng.uniform(0.05, 0.4)) for offset in offsets]
 
         anatomy.push(self.centre, reach=1.3 * self.radius, strength=rng.uniform(0.15, 0.45))
-        self._travel = self._edema_travel(anatomy)
+        diffuse = rng.uniform(2.2, 3.2) if low_grade else rng.uniform(1.5, 2.4)
+        self._growth = grow(rng, anatomy, seeds, core_ml=self.core_ml, length=diffuse)
 
-    def labels(self, grid: Grid, tissue: Tissue) -> np.ndarray:
-        """Class of every voxel: uint8 of the grid's shape, the values of BraTS 2013."""
-        labels = np.zeros(grid.shape, np.uint8)
-        box = tuple(
-            slice(*np.searchsorted(axis, (middle - REACH_MM, middle + REACH_MM)))
-            for axis, middle in zip(grid.axes, self.centre, strict=True)
-        )
+        self._core_bumps = RoughField(rng, (6, 0.5), (2.5, 0.2))
+        self._edema_bumps = RoughField(rng, (9, 1.8), (3, 0.7))
+        self._rim_width = RoughField(rng, (9, 0.4))
+        patchy = 1.6 if low_grade else 0.7
+        self._rim_gaps = RoughField(rng, (13, patchy))
+        self._rim_holes = RoughField(rng, (2, 0.75 * patchy))
+        self._necrosis_bumps = RoughField(rng, (8, 0.8), (1.6, 0.38))
+
+    def labels(self, grid: Grid, tissue: Tissue) -> tuple[np.ndarray, np.ndarray]:
+        """What every voxel is, and how much of it.
+
+        Returns
+        -------
+        labels : uint8 of the grid's shape
+            The values of BraTS 2013.
+        vigour : float32 of the grid's shape
+            How pronounced a voxel is within its class, mean 0 and sd 1: wet edema, bright rim,
+            liquid necrosis. 0 in healthy tissue.
+        """
+        labels, vigour = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.float32)
+        box = grid.box_around(self.centre, REACH_MM)
         grid, view = grid.crop(box), labels[box]
-        gm, csf, ventricle, brain = (
-            part[box] for part in (tissue.gm, tissue.csf, tissue.periventricular, tissue.brain)
-        )
-        voxels_per_ml = 1000 / np.prod(grid.spacing)
+        tissue = Tissue(**{name: part[box] for name, part in vars(tissue).items()})
+        wanted = self.class_ml * 1000 / np.prod(grid.spacing)
+        scores = np.zeros((5, *grid.shape), np.float32)
 
-        core = _highest(
-            self._core_score(grid), brain & (ventricle < 0.5), self.core_ml * voxels_per_ml
-        )
+        def grown(name, lowest):
+            return self._growth.on(grid, tissue.compartment, name, lowest)
 
-        # Edema follows white matter and stops at cortex and fluid: the way there, coarse, and
-        # the tissue on the spot, fine.
-        at = [axis / STEP_MM for axis in grid.open]
-        travel = ndimage.map_coordinates(
-            self._travel, np.stack(np.broadcast_arrays(*at)), order=1, prefilter=False
-        )
-        score = self._edema_bumps.on(grid) - travel - 9 * gm
-        edema = _highest(score, brain & (csf < 0.4) & ~core, self.edema_ml * voxels_per_ml)
+        free = tissue.brain & (tissue.compartment > 0)
+        score = grown("cells", -16) + self._core_bumps.on(grid)
+        solid = free & (tissue.periventricular < 0.4) & (tissue.csf < 0.75)
+        core = highest(score, solid, wanted.sum() - wanted[EDEMA - 1])
+        core = _main_piece(core)
+
+        # Fluid spreads in white matter and stops at cortex and ventricles: the way there, coarse,
+        # and the tissue on the spot, fine. Where it is dense with cells it is wetter.
+        scores[EDEMA] = grown("flow", -80) + np.clip(score, -8, 0) - 9 * tissue.gm
+        scores[EDEMA] += self._edema_bumps.on(grid)
+        outside = free & ~core & (tissue.csf < 0.4) & (tissue.compartment != 0)
+        edema = highest(scores[EDEMA], outside, wanted[EDEMA - 1])
 
         view[edema] = EDEMA
-        self._divide_core(grid, core, view)
-        pieces, count = ndimage.label(view > 0)
-        if count > 1:
-            sizes = np.bincount(pieces.ravel())
-            view[pieces != 1 + np.argmax(sizes[1:])] = HEALTHY
-        return labels
+        self._divide_core(grid, core, grown("starved", 0), wanted, view, scores)
+        self._wrap(grid, tissue, view)
+        view[~_main_piece(view > 0)] = HEALTHY
+        for value in (NECROSIS, EDEMA, NON_ENHANCING, ENHANCING):
+            here = view == value
+            if here.any():
+                part = scores[value][here]
+                vigour[box][here] = (part - part.mean()) / (part.std() + 1e-3)
+        return labels, np.clip(vigour, -2.5, 2.5)
 
-    def _divide_core(self, grid: Grid, core: np.ndarray, labels: np.ndarray) -> None:
-        """Enhancing rim, necrosis inside, non-enhancing tumour in what is left of the core."""
+    def _wrap(self, grid: Grid, tissue: Tissue, labels: np.ndarray) -> None:
+        """Leave little dead or non-enhancing tumour right beside healthy brain.
+
+        Such tissue shades off into brain, and annotators draw the transition as edema.
+        """
+        beside = ndimage.binary_dilation(tissue.brain & (labels == HEALTHY))
+        beside &= np.isin(labels, (NECROSIS, NON_ENHANCING)) & (tissue.csf < 0.4)
+        beside &= self._edema_bumps.on(grid) > -1
+        labels[beside] = EDEMA
+
+    def _divide_core(self, grid, core, starved, wanted, labels, scores) -> None:
+        """An uneven rim with breaks enhances; what starves behind it dies; the rest does neither.
+
+        New vessels, which leak contrast, are made where living tumour lacks oxygen: next to the
+        dead, under the surface. The surface itself is still fed by the vessels of the brain.
+        """
+        share = core.sum() / max(wanted.sum() - wanted[EDEMA - 1], 1)
         depth = ndimage.distance_transform_edt(core, sampling=grid.spacing).astype(np.float32)
-        rim = self._rim_gaps.on(grid) - depth / (3 * np.exp(self._rim_width.on(grid)))
-        enhancing = _highest(rim, core, self.enhancing_share * core.sum())
-        dead = np.minimum(depth, 4) + self._necrosis_bumps.on(grid)
-        necrosis = _highest(dead, core & ~enhancing, self.necrosis_share * core.sum())
+        width = 3 * np.exp(self._rim_width.on(grid))
+        gaps = self._rim_gaps.on(grid)
+        scores[ENHANCING] = gaps + self._rim_holes.on(grid) - np.abs(depth - 2.2) / width
+        enhancing = highest(scores[ENHANCING], core, share * wanted[ENHANCING - 1])
+        # Where the rim is broken the dead core may reach the surface.
+        scores[NECROSIS] = 0.25 * starved + np.minimum(depth, 2.5) / 5 - 1.1 * gaps
+        scores[NECROSIS] += self._necrosis_bumps.on(grid)
+        necrosis = highest(scores[NECROSIS], core & ~enhancing, share * wanted[NECROSIS - 1])
+        scores[NON_ENHANCING] = -depth
         labels[core] = NON_ENHANCING
         labels[enhancing] = ENHANCING
         labels[necrosis] = NECROSIS
 
-    def _core_score(self, grid: Grid) -> np.ndarray:
-        """Depth in mm under an irregular surface round the foci; what is outside is negative."""
-        score = np.full(grid.shape, -np.inf, np.float32)
-        for centre, size in self._foci:
-            square = sum(
-                (stretch * (axis - middle)) ** 2
-                for axis, middle, stretch in zip(grid.open, centre, self._stretch, strict=True)
-            )
-            np.maximum(score, np.float32(size * self.radius) - np.sqrt(square), out=score)
-        return score + self._core_bumps.on(grid)
 
-    def _edema_travel(self, anatomy: Anatomy) -> np.ndarray:
-        """How far edema had to come from the core, mm of free white matter, on a coarse grid.
-
-        The heat method: let something leave the core, blurring and losing what falls on cortex
-        or fluid, and read the distance off the logarithm of what arrives (Varadhan's formula).
-        """
-        grid = Grid.regular(STEP_MM)
-        tissue = anatomy.tissue(grid)
-        core = _highest(self._core_score(grid), tissue.brain, self.core_ml * 1000 / STEP_MM**3)
-        mobility = tissue.wm + np.float32(0.3) * tissue.gm
-        heat = core.astype(np.float32)
-        steps = 15
-        for _ in range(steps):
-            heat = ndimage.gaussian_filter(heat, 1, truncate=2) * mobility
-            heat[core] = 1
-        return STEP_MM * np.sqrt(-2 * steps * np.log(np.maximum(heat, 1e-30)))
+def _draw_volumes(rng: np.random.Generator, anatomy: Anatomy, low_grade: bool) -> np.ndarray:
+    """Millilitres of necrosis, edema, non-enhancing and enhancing tumour."""
+    volume = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), SMALLEST_ML, LARGEST_ML)
+    edema = np.clip(rng.normal(0.62, 0.09), 0.42, 0.82)
+    mix, concentration = CORE_MIX["low grade" if low_grade else "high grade"]
+    # Every class is present: 1 % of the core at least.
+    mix = 0.97 * rng.dirichlet(np.multiply(mix, concentration)) + 0.01
+    shares = np.insert(mix * (1 - edema), 1, edema)
+    limits = np.array(SHARE_LIMITS)
+    if low_grade:
+        limits[-1] = LOW_GRADE_ENHANCING
+    brain_ml = anatomy.tissue(Grid.regular(STEP_MM)).brain.sum() * STEP_MM**3 / 1000
+    return np.clip(volume * shares, *(brain_ml * limits.T / 100))
 
 
 def _choose_centre(rng: np.random.Generator, anatomy: Anatomy) -> np.ndarray:
     """A point of the cerebral white matter, in mm of the field of view."""
     grid = Grid.regular(4)
-    right, front, up = (
-        position - middle
-        for position, middle in zip(anatomy.template_position(grid), TEMPLATE_CENTRE, strict=True)
-    )
-    # Above the brain stem and the cerebellum, and not between the hemispheres.
-    cerebral = (up > np.where(front < -10, -8, -30)) & (np.abs(right) > 14)
-    weight = np.where(cerebral, ndimage.gaussian_filter(anatomy.tissue(grid).wm, 1), 0)
-    weight = np.where(weight > 0.4, weight, 0).ravel().astype(np.float64)
+    tissue = anatomy.tissue(grid)
+    weight = ndimage.gaussian_filter(tissue.wm, 1)
+    hemisphere = (tissue.compartment > 0) & (tissue.compartment != CALLOSUM)
+    weight = np.where(hemisphere & (weight > 0.4), weight, 0).ravel().astype(np.float64)
     chosen = rng.choice(weight.size, p=weight / weight.sum())
     voxel = np.unravel_index(chosen, grid.shape)
     return np.array([axis[i] for axis, i in zip(grid.axes, voxel, strict=True)], np.float32)
 
 
-def _highest(score: np.ndarray, where: np.ndarray, count: float) -> np.ndarray:
+def _main_piece(mask: np.ndarray) -> np.ndarray:
+    """The largest connected piece of a mask."""
+    pieces, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    return pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+
+
+def highest(score: np.ndarray, where: np.ndarray, count: float) -> np.ndarray:
     """Mask of the ``count`` voxels of ``where`` with the highest score."""
     candidates = score[where]
     count = min(round(count), candidates.size)

@@ -5,37 +5,54 @@ import json
 import operator
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from itertools import repeat
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from tqdm import tqdm
 
-from .anatomy import Anatomy
-from .fields import FIELD_OF_VIEW, Grid
-from .lesion import Lesion
-from .scanner import scan
+from .case import DISEASES, make_case
+from .fields import FIELD_OF_VIEW
 
 GENERATOR = "imbalance_tf phantom"
-VERSION = 1
+VERSION = 2
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
 PARAMETERS_FILE = "cohort.json"
-HEAD = (slice(32, 208), slice(12, 228))
-"""Columns and rows that a brain can reach; only these are computed."""
+SCHEME_FILE = "scheme.toml"
+LESIONS_SCHEME = """\
+name = "white matter lesions"
+classes = ["healthy", "lesion"]
+values = [0, 1]
+[regions]
+lesion = ["lesion"]
+"""
 
 README = """\
-Synthetic brain tumour scans. NOT PATIENTS: nobody was scanned, and no image here may be read as
+Synthetic brain scans. NOT PATIENTS: nobody was scanned, and no image here may be read as
 medical evidence.
 
 {generator}, version {version}, wrote these cases (seed {seed}, slices of {slice_thickness} mm) in
 the layout of BraTS: one folder a case with T1, contrast-enhanced T1 (t1ce), T2, FLAIR and the
-segmentation (0 healthy or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour).
+segmentation ({values}).
 
-Each case is the ICBM 2009a average brain, scaled and bent at random, with an artificial tumour.
+Each case is the ICBM 2009a average brain, scaled and bent at random, with {what}.
 Intensities are drawn from published statistics of BraTS. The ICBM template comes with this notice:
 
 {notice}"""
+
+DESCRIPTIONS = {
+    "glioma": {
+        "values": "0 healthy or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour",
+        "what": "an artificial tumour",
+    },
+    "lesions": {
+        "values": "0 healthy or air, 1 lesion",
+        "what": "artificial white matter lesions",
+    },
+}
 
 
 def write_phantom_cohort(
@@ -44,15 +61,17 @@ def write_phantom_cohort(
     cases: int,
     seed: int = 0,
     slice_thickness: int = 1,
+    disease: str = "glioma",
     progress: bool = True,
 ) -> Path:
-    """Write a cohort of synthetic brain tumour cases, for work without any download.
+    """Write a cohort of synthetic brain scans, for work without any download.
 
     Each case is one folder, ``phantom_000/phantom_000_{t1,t1ce,t2,flair,seg}.nii.gz``: images
     int16 of 240 x 240 x (155 // slice_thickness) voxels, 1 x 1 x slice_thickness mm, LPS, skull
     stripped, air exactly 0, on an arbitrary scale per case and modality; labels uint8, 0 healthy
     or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing. In every three cases one is of low
-    grade: much non-enhancing tumour, hardly any enhancement.
+    grade: much non-enhancing tumour, hardly any enhancement. With ``disease="lesions"`` the
+    labels are 0 healthy or air and 1 lesion, as ``scheme.toml`` in the folder says.
 
     A case is a function of seed and case number alone, whatever the number of cases, and its
     tumour is the same at any slice thickness. A case appears under its name only when complete:
@@ -69,6 +88,9 @@ def write_phantom_cohort(
         0 to 2**32 - 1. Two seeds never share a tumour.
     slice_thickness
         Millimetres, 1 to 10; time and disk fall in proportion.
+    disease
+        ``"glioma"``, brain tumours; or ``"lesions"``, small lesions scattered through the white
+        matter, 0.1 to 5 % of the brain.
     progress
         Show a progress bar on stderr, if that is a terminal.
 
@@ -89,7 +111,8 @@ def write_phantom_cohort(
     Notes
     -----
     Anatomy: the ICBM 2009a template shipped with nilearn (Fonov et al. 2011). Class shares and
-    intensities follow BraTS 2013 and 2018 (Menze et al. 2015).
+    intensities follow BraTS 2013 and 2018 (Menze et al. 2015). Growth: reaction and diffusion
+    (Swanson et al. 2000; Clatz et al. 2005). `benchmarks/cohort_realism.py` measures the result.
 
     Examples
     --------
@@ -99,19 +122,26 @@ def write_phantom_cohort(
     cases = _integer("cases", cases, 1)
     seed = _integer("seed", seed, 0, 2**32 - 1)
     slice_thickness = _integer("slice_thickness", slice_thickness, 1, 10)
+    if disease not in DISEASES:
+        raise ValueError(f"disease is {disease!r}; expected one of {', '.join(DISEASES)}")
     folder = Path(folder)
     asked = {
         "generator": GENERATOR,
         "version": VERSION,
         "seed": seed,
         "slice_thickness": slice_thickness,
+        "disease": disease,
     }
     _check_folder(folder, asked, cases)
 
     folder.mkdir(parents=True, exist_ok=True)
     notice = files(__package__).joinpath("ICBM_NOTICE.txt").read_text(encoding="utf-8")
     _write_text(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
-    _write_text(folder / "README.txt", README.format(**asked, notice=notice))
+    _write_text(
+        folder / "README.txt", README.format(**asked, **DESCRIPTIONS[disease], notice=notice)
+    )
+    if disease == "lesions":
+        _write_text(folder / SCHEME_FILE, LESIONS_SCHEME)
 
     missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
     hidden = None if progress else True  # None: shown on a terminal, hidden in a log
@@ -121,40 +151,12 @@ def write_phantom_cohort(
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir()
-        for kind, voxels in make_case(seed, number, slice_thickness=slice_thickness).items():
-            _write_volume(partial / f"{name}_{kind}.nii.gz", voxels, slice_thickness)
+        case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
+        with ThreadPoolExecutor(2) as pool:  # compression lets go of the interpreter
+            paths = [partial / f"{name}_{kind}.nii.gz" for kind in case]
+            list(pool.map(_write_volume, paths, case.values(), repeat(slice_thickness)))
         partial.rename(folder / name)
     return folder
-
-
-def make_case(seed: int, number: int, *, slice_thickness: int = 1) -> dict[str, np.ndarray]:
-    """One case in memory: ``t1``, ``t1ce``, ``t2``, ``flair`` (int16) and ``seg`` (uint8).
-
-    Arrays are (240, 240, 155 // slice_thickness): x to the left, y to the back, z up.
-    """
-    # Seed and number are one 32-bit word each, so no two pairs give the same stream. Anatomy,
-    # lesion and scanner have a stream each: a change of one leaves the others as they are.
-    streams = np.random.default_rng([seed, number]).spawn(3)
-    # One in three is of low grade, at a random place among the three, so that a small cohort
-    # is never all low grade.
-    low_grade = np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3
-
-    planes = FIELD_OF_VIEW[2] // slice_thickness
-    x, y = (np.arange(part.start, part.stop, dtype=np.float32) for part in HEAD)
-    grid = Grid(x, y, np.arange(planes, dtype=np.float32) * slice_thickness)
-
-    anatomy = Anatomy(streams[0])
-    lesion = Lesion(streams[1], anatomy, low_grade=bool(low_grade))
-    tissue = anatomy.tissue(grid)
-    labels = lesion.labels(grid, tissue)
-    volumes = scan(streams[2], grid, tissue, labels) | {"seg": labels}
-    return {kind: _whole_field(voxels) for kind, voxels in volumes.items()}
-
-
-def _whole_field(voxels: np.ndarray) -> np.ndarray:
-    whole = np.zeros((*FIELD_OF_VIEW[:2], voxels.shape[2]), voxels.dtype)
-    whole[HEAD] = voxels
-    return whole
 
 
 def _case_name(number: int) -> str:

@@ -5,11 +5,13 @@ cell, a script saves it with ``savefig``. Slices are drawn as radiologists look 
 up, the patient's right on the left.
 """
 
+from .cases import case_page
 from .charts import class_shares, dice_by_case, hard_pool, training_curve, volumes
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
 
 __all__ = [
     "batches",
+    "case_page",
     "class_shares",
     "dice_by_case",
     "gallery",

@@ -1,0 +1,82 @@
+"""Whole cases at a glance: three planes through the tumour."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import ndimage
+
+from imbalance_tf.cohort.slices import Cohort
+
+from .scans import shown_channel
+from .style import GREYS, class_colours, class_legend, closed, panels
+
+__all__ = ["case_page"]
+
+PLANES = ("axial", "coronal", "sagittal")
+
+
+def case_page(
+    cohort: Cohort, case_ids: Sequence[str] | None = None, *, modality: str | None = None
+) -> Figure:
+    """A row a case: axial, coronal and sagittal slice through the tumour, plain and outlined.
+
+    For a phantom to be looked at beside real patients: does it look like a tumour to somebody who
+    reads scans?
+
+    Parameters
+    ----------
+    cohort : Cohort
+    case_ids : sequence of str, optional
+        By default the first six.
+    modality : str, optional
+        By default FLAIR, where the whole tumour is bright, or the first.
+    """
+    case_ids = list(cohort.case_ids[:6] if case_ids is None else case_ids)
+    if modality is None:
+        channel = shown_channel(cohort)
+    elif modality in cohort.modalities:
+        channel = cohort.modalities.index(modality)
+    else:
+        raise ValueError(f"modality={modality!r}; one of {list(cohort.modalities)} is expected")
+    figure, axes = panels(len(case_ids), 6, width=10.5, height=1.75 * len(case_ids) + 0.6)
+    for row, case_id in zip(axes, case_ids, strict=True):
+        _draw_case(row, cohort, case_id, channel)
+        row[0].set_ylabel(case_id)
+    for axis, title in zip(axes[0], np.repeat(PLANES, 2), strict=True):
+        axis.set_title(title)
+    figure.suptitle(cohort.modalities[channel])
+    class_legend(figure, cohort.scheme)
+    return closed(figure)
+
+
+def _draw_case(row, cohort: Cohort, case_id: str, channel: int) -> None:
+    where = cohort.slices_of(case_id)
+    box = ndimage.find_objects(cohort.brain[where].astype(np.uint8))[0]
+    image = cohort.images[where, ..., channel][box].astype(float)
+    labels = cohort.labels[where][box]
+    affine = cohort.affines[cohort.case_ids.index(case_id)]
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)[::-1]  # slice, row, column
+    for axis, (plain, outlined) in enumerate(row.reshape(3, 2)):
+        number = _fullest(labels > 0, axis)
+        scan, classes = (np.take(volume, number, axis) for volume in (image, labels))
+        if axis:  # slices are counted from the feet up, and drawn with the head up
+            scan, classes = scan[::-1], classes[::-1]
+        height, width = np.delete(spacing, axis)
+        for panel in (plain, outlined):
+            panel.imshow(scan, aspect=height / width, **GREYS)
+        _outline(outlined, classes, cohort)
+
+
+def _fullest(tumour: np.ndarray, axis: int) -> int:
+    """The slice across an axis that holds most tumour; the middle one where there is none."""
+    counts = np.moveaxis(tumour, axis, 0).sum(axis=(1, 2))
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def _outline(axis, classes: np.ndarray, cohort: Cohort) -> None:
+    """The border of every tumour class, as a line that leaves the scan under it visible."""
+    for number, colour in enumerate(class_colours(cohort.scheme)):
+        mask = classes == number
+        if number and mask.any() and min(mask.shape) > 1:
+            axis.contour(mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.7)
