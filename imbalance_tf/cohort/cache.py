@@ -40,34 +40,61 @@ def cached(cache: Path, name: str, identity: dict, build: Callable[[Path], Cohor
     # What is whole is read without a lock, so from a read-only share too.
     if cohort := _read(place, identity):
         return cohort
-    made = [folder for folder in (cache, *cache.parents) if not folder.exists()]
-    cache.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache / f".{name}.lock")
-    with lock:
+    with _locked(cache, name):
         if cohort := _read(place, identity):  # another process has built it meanwhile
             return cohort
         partial = cache / f".{name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
         partial.mkdir()
         try:
             _write_contents(partial, identity, build(partial))
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            _leave_no_trace(Path(lock.lock_file), made)
+            _remove(partial)
             raise
-        shutil.rmtree(place, ignore_errors=True)
+        _remove(place)
         os.replace(partial, place)
     if cohort := _read(place, identity):
         return cohort
     raise OSError(f"{place} was written, but does not read back; is the disk failing?")
 
 
-def _leave_no_trace(lock: Path, made: list[Path]) -> None:
-    """Remove what a cohort that could not be read has left: the lock, and empty folders."""
-    lock.unlink(missing_ok=True)
-    for folder in made:
-        with contextlib.suppress(OSError):  # another process works there
-            folder.rmdir()
+@contextlib.contextmanager
+def _locked(cache: Path, name: str):
+    """One process at a time; leaves no trace, not even the lock, of a cohort that is refused."""
+    made = [folder for folder in (cache, *cache.parents) if not folder.exists()]
+    lock = FileLock(cache / f".{name}.lock")
+    try:
+        for attempt in range(20, -1, -1):
+            cache.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+                break
+            except FileNotFoundError:  # another process, refused, has just removed the folder
+                if not attempt:
+                    raise
+    except OSError as error:
+        raise OSError(
+            f"the cache {cache} cannot be written ({error}); choose another folder: cache=... "
+            f"(command line: --out)"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        for folder in made:
+            with contextlib.suppress(OSError):  # another process works there
+                folder.rmdir()
+        raise
+    finally:
+        lock.release()
+
+
+def _remove(path: Path) -> None:
+    """Remove what stands at a path: a folder, or what somebody has put there instead."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_contents(folder: Path, identity: dict, cohort: Cohort) -> None:
@@ -84,18 +111,23 @@ def _write_contents(folder: Path, identity: dict, cohort: Cohort) -> None:
         "left_out": dict(cohort.left_out),
         "scheme": [scheme.name, scheme.classes, scheme.values, dict(scheme.regions)],
     }
-    (folder / CONTENTS).write_text(json.dumps(contents))
+    # It vouches for itself, and by its digests for the arrays.
+    kept = {"digest": _digest_of(contents), "contents": contents}
+    (folder / CONTENTS).write_text(json.dumps(kept))
 
 
 def _read(folder: Path, identity: dict) -> Cohort | None:
     """The cohort in a folder; None if it is not there, not this one, or not as it was written."""
     try:
-        contents = json.loads((folder / CONTENTS).read_text())
-        if contents.pop("identity") != identity:
+        kept = json.loads((folder / CONTENTS).read_text())
+        contents = kept["contents"]
+        if _digest_of(contents) != kept["digest"]:
             return None
-        for name, digest in contents.pop("digests").items():
-            if _digest(folder / f"{name}.npy") != digest:
-                return None
+        digests = contents.pop("digests")
+        if contents.pop("identity") != identity or any(
+            _digest(folder / f"{name}.npy") != digests[name] for name in ARRAYS
+        ):
+            return None
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ARRAYS
@@ -103,8 +135,12 @@ def _read(folder: Path, identity: dict) -> Cohort | None:
         for name in ("slice_case", "affines", "origins", "scan_shapes"):
             contents[name] = np.array(contents[name])
         return Cohort(**arrays, **contents | {"scheme": LabelScheme(*contents["scheme"])})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _digest_of(contents: dict) -> str:
+    return hashlib.blake2b(json.dumps(contents).encode(), digest_size=16).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -46,12 +46,16 @@ class CaseReport:
 
 @dataclass(frozen=True)
 class FolderReport:
-    """What `check_folder` found; `scheme` is None if it could not be told."""
+    """What `check_folder` found; `scheme` is None if it could not be told.
+
+    `ignored` are folders with scans whose names nothing explains.
+    """
 
     layout: str
     scheme: LabelScheme | None
     cases: tuple[CaseReport, ...]
     problems: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
 
 
 def check_folder(
@@ -71,7 +75,7 @@ def check_folder(
     >>> check_folder("data/brats").problems                               # doctest: +SKIP
     ()
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     asked = scheme_asked(folder, scheme)
     try:
         found = find_cases(folder, files=files, modalities=modalities)
@@ -97,7 +101,11 @@ def check_folder(
             )
     problems = [line for name in sorted(examined.problems) for line in examined.problems[name]]
     return FolderReport(
-        found.layout.name, examined.scheme, tuple(reports), (*problems, *examined.undecided)
+        layout=found.layout.name,
+        scheme=examined.scheme,
+        cases=tuple(reports),
+        problems=(*problems, *examined.undecided),
+        ignored=tuple(found.ignored),
     )
 
 

@@ -1,5 +1,6 @@
 """Read all cases of a folder, and decide what their label values mean."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,11 @@ class Examined:
 
 def scheme_asked(folder: Path, scheme: str | LabelScheme) -> LabelScheme | None:
     """The scheme that the caller or the folder itself names; None if the scans must tell."""
-    if not isinstance(scheme, str):
+    if isinstance(scheme, LabelScheme):
         return scheme
+    if not isinstance(scheme, str | os.PathLike):
+        raise TypeError(f"scheme={scheme!r}; a name, a .toml file or a LabelScheme is expected")
+    scheme = os.fspath(scheme)
     if scheme == "auto" and (folder / SCHEME_FILE).exists():
         return LabelScheme.from_toml(folder / SCHEME_FILE)
     return scheme_named(scheme)
@@ -60,7 +64,7 @@ def examine(
         try:
             arrays = read_case(case)
         except ScanError as error:
-            problems[case.case_id] = [str(error)]
+            problems[case.case_id] = str(error).splitlines()
             continue
         values[case.case_id] = np.unique(arrays.values).tolist()
         take(case.case_id, arrays)
@@ -81,6 +85,15 @@ def _decide(folder: Path, found: Found, values: Mapping[str, list[int]]) -> Labe
     """The scheme that layout and values allow; CohortError if they leave a choice, or none."""
     # One case with a foreign value is that case's problem, not a doubt about the others.
     known = [held for held in values.values() if max(held) <= 4]
+    if children := [name for name in values if "-PED-" in name]:
+        raise CohortError(
+            folder,
+            [
+                f"{children[0]} is a case of BraTS-PED, whose values mean other tissues than those "
+                f"of BraTS; say which with a scheme of your own: a .toml file, scheme=... (command "
+                f"line: --scheme)"
+            ],
+        )
     if not known:
         raise CohortError(
             folder,
@@ -92,7 +105,7 @@ def _decide(folder: Path, found: Found, values: Mapping[str, list[int]]) -> Labe
             ],
         )
     try:
-        return found.layout.scheme_of(set().union(*known))
+        return found.layout.scheme_of(known)
     except ValueError as error:
         raise CohortError(folder, [str(error)]) from None
 
@@ -101,6 +114,6 @@ def _foreign(case: CaseFiles, values: Sequence[int], scheme: LabelScheme) -> str
     """What is wrong with the label values of a case under this scheme, if anything."""
     foreign = sorted(set(values) - set(scheme.values))
     return foreign and (
-        f"{case.labels}: label value {foreign[0]} is outside scheme '{scheme.name}' "
-        f"{list(scheme.values)}"
+        f"{case.labels}: label value {', '.join(map(str, foreign))} is outside scheme "
+        f"'{scheme.name}' {list(scheme.values)}; mend the file, or name another scheme"
     )

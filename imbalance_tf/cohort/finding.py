@@ -1,10 +1,18 @@
 """Find the cases of a folder: which files belong together, and what each is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from .grouping import CohortError, NamedFiles, Roles, by_layout, by_patterns
+from .grouping import (
+    CohortError,
+    NamedFiles,
+    Roles,
+    by_layout,
+    by_patterns,
+    folders_under,
+    unrecognised,
+)
 from .layouts import LAYOUTS, PATTERNS, Layout
 
 __all__ = ["CaseFiles", "CohortError", "Found", "find_cases"]
@@ -34,12 +42,14 @@ class CaseFiles:
 class Found:
     """What a folder holds: its layout, its complete cases, and what is wrong with the others.
 
-    `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double.
+    `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double;
+    `ignored` are folders with scans that no name explains, a line each.
     """
 
     layout: Layout
     cases: list[CaseFiles]
-    problems: Mapping[str, list[str]] = field(default_factory=dict)
+    problems: Mapping[str, list[str]]
+    ignored: list[str]
 
     def first(self, count: int | None) -> "Found":
         """The first so many by name; all if None."""
@@ -48,6 +58,7 @@ class Found:
             self.layout,
             [case for case in self.cases if case.case_id in names],
             {name: lines for name, lines in self.problems.items() if name in names},
+            self.ignored,
         )
 
 
@@ -80,13 +91,15 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; a folder of cases is expected")
 
+    folders, problems = folders_under(folder)
     if files:
-        layout, named = PATTERNS, by_patterns(folder, files)
+        layout, named = PATTERNS, by_patterns(folder, folders, files)
     else:
-        layout, named = by_layout(folder)
+        layout, named = by_layout(folder, folders)
     if not named:
         expected = sorted(files.values()) if files else [known.looks_like for known in LAYOUTS]
-        raise CohortError(folder, [f"no case found; the file names looked for: {expected}"])
+        none = f"no case found; the file names looked for: {expected}"
+        raise CohortError(folder, [none, *(line for lines in problems.values() for line in lines)])
 
     if modalities is None:
         known = [*(files or ("t1", "t1c", "t2", "flair"))]
@@ -94,12 +107,18 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
         if not files:  # then whatever some case has; the others must have it too
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
-    cases, problems = [], {}
+    owners: dict[Path, list[str]] = {}
+    for name, place, roles in named:
+        for path in {path for paths in roles.values() for path in paths}:
+            owners.setdefault(path, []).append(str(place) if files else name)
+    cases = []
     for name, places in _grouped(named).items():
+        wrong = []
+        for place, roles in places:
+            where = f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
+            wrong += _wrong(where, roles, wanted, files or layout.looks_like)
+            wrong += _shared(where, roles, owners, layout)
         roles = places[0][1]
-        wrong = [
-            problem for where, held in places for problem in _wrong(where, held, wanted, files)
-        ]
         if len(places) > 1:
             where = ", ".join(str(place) for place, _ in places)
             wrong.append(
@@ -117,29 +136,48 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
                 channels=layout.channels,
             )
         )
-    return Found(layout, cases, problems)
+    return Found(layout, cases, problems, unrecognised(folders, set(owners)))
 
 
-def _wrong(place: Path, roles: Roles, wanted: Iterable[str], files) -> list[str]:
-    """What keeps these files from being a case."""
-    if not files and set(roles) == {"labels"}:
-        return [f"{place}: a segmentation without any modality"]
+def _wrong(
+    where: str, roles: Roles, wanted: Iterable[str], names: Mapping[str, str] | str
+) -> list[str]:
+    """What keeps these files from being a case; `names` are the patterns, or the layout's."""
+    by_pattern = not isinstance(names, str)
+    if not by_pattern and set(roles) == {"labels"}:
+        return [f"{where}: a segmentation without any modality (looked for {names})"]
     problems = []
     for role in wanted:
         paths = roles.get(role, [])
-        pattern = files[role] if files and role in files else f"<case>_{role}"
+        looked_for = repr(names.get(role)) if by_pattern else names
         if len(paths) > 1:
-            names = ", ".join(path.name for path in paths)
-            problems.append(
-                f"{place}: {len(paths)} files for '{role}' ({names}); "
-                + (f"narrow the pattern {pattern!r} to one" if files else "leave one of them there")
-            )
+            found = ", ".join(path.name for path in paths)
+            way_out = f"narrow the pattern {looked_for} to one" if by_pattern else "keep one"
+            problems.append(f"{where}: {len(paths)} files for '{role}' ({found}); {way_out}")
         elif not paths and role == "labels":
-            problems.append(f"{place}: no segmentation (looked for {pattern!r})")
+            problems.append(f"{where}: no segmentation (looked for {looked_for})")
         elif not paths:
+            way_out = "" if role == "brain" else ", or choose modalities that every case has"
             problems.append(
-                f"{place}: no file for '{role}' (looked for {pattern!r}); add it, or choose "
-                f"modalities that every case has"
+                f"{where}: no file for '{role}' (looked for {looked_for}); add it{way_out}"
+            )
+    return problems
+
+
+def _shared(where: str, roles: Roles, owners: Mapping[Path, list[str]], layout) -> list[str]:
+    """Files that are two things at once, or belong to two cases: then training leaks into test."""
+    problems = []
+    for path in dict.fromkeys(path for paths in roles.values() for path in paths):
+        held = [role for role, paths in roles.items() if path in paths]
+        if len(held) > 1 and not layout.channels:
+            problems.append(
+                f"{where}: {path.name} is {' and '.join(held)}; narrow the patterns, so that a "
+                f"file is one thing"
+            )
+        if len(owners[path]) > 1:
+            problems.append(
+                f"{path} belongs to {len(owners[path])} cases: {', '.join(owners[path])}; use "
+                f"patterns that match within the folder of a case"
             )
     return problems
 
@@ -159,7 +197,11 @@ def _refuse_nonsense(files, modalities) -> None:
                 f"files= names {sorted(files)}; it must name 'labels' and at least one modality"
             )
         for role, pattern in files.items():
-            if not pattern or Path(pattern).is_absolute():
+            if (
+                not isinstance(pattern, str)
+                or not Path(pattern).name
+                or Path(pattern).is_absolute()
+            ):
                 raise ValueError(
                     f"files= has the pattern {pattern!r} for '{role}'; a file name pattern within "
                     f"the folder of a case is expected, such as '*_{role}.nii.gz'"

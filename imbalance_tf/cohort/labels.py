@@ -57,6 +57,10 @@ class LabelScheme:
             raise ValueError(f"scheme '{self.name}': {problem}")
 
     def _problems(self):
+        names = [self.name, *self.classes, *self.regions]
+        if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
+            yield f"its names are {names}; words on one line are expected"
+            return
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             yield f"classes={list(self.classes)}; two or more different names are expected"
         if len(self.values) != len(self.classes) or len(set(self.values)) < len(self.values):
@@ -103,7 +107,7 @@ class LabelScheme:
             raise FileNotFoundError(f"there is no scheme file {path}")
         expected = ["name", "classes", "values", "regions"]
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
+            found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad adds a mark
             if sorted(found) != sorted(expected):
                 raise ValueError(f"its keys are {sorted(found)}; {expected} are expected")
             shapes = [type(found[key]) for key in expected]
@@ -115,7 +119,7 @@ class LabelScheme:
                     "list of class names"
                 )
             return cls(**found)
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, RecursionError) as error:
             raise ValueError(f"{path} is no label scheme: {error}") from error
 
     def region_numbers(self, region: str) -> tuple[int, ...]:

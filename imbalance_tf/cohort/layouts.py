@@ -1,13 +1,13 @@
 """Layouts: how each BraTS release names its files, and what its label values can mean."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .labels import SCHEMES, LabelScheme
 
-__all__ = ["LAYOUTS", "PATTERNS", "Layout"]
+__all__ = ["LAYOUTS", "PATTERNS", "Layout", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,7 @@ class Layout:
     roles : mapping of str to str
         What `role` says, in small letters, to the modality, or ``"labels"``.
     scheme_of : callable
-        The scheme that the label values of the whole cohort allow; ValueError if they leave a
-        choice.
+        The scheme that the label values of all cases allow; ValueError if they leave a choice.
     channels : tuple of str, optional
         The modalities that one 4-D file holds, in order.
     """
@@ -35,45 +34,57 @@ class Layout:
     looks_like: str
     path: re.Pattern
     roles: Mapping[str, str]
-    scheme_of: Callable[[set[int]], LabelScheme]
+    scheme_of: Callable[[Sequence[Collection[int]]], LabelScheme]
     channels: tuple[str, ...] = field(default=())
 
     def match(self, path: Path) -> tuple[str, str] | None:
         """Case and role that the path says; None if it is no path of this layout."""
-        found = self.path.search(path.as_posix())
+        found = self.path.search(path.absolute().as_posix())
         return found and (found["case"], self.roles[found["role"].lower()])
 
     def place(self, path: Path) -> Path:
         """The folder of the case, or of all cases where they share one."""
-        inner = "/VSD." in path.parent.as_posix() or self.channels
+        # 2013 has a folder a file, and so have some unpackers: A/A_t1.nii/A_t1.nii
+        parent = path.absolute().parent
+        inner = parent.name.startswith("VSD.") or parent.suffix == ".nii" or self.channels
         return path.parent.parent if inner else path.parent
 
 
-def _only(name: str) -> Callable[[set[int]], LabelScheme]:
-    return lambda values: SCHEMES[name]
+def undecided(cases: Sequence[Collection[int]]) -> LabelScheme:
+    """For names that say nothing: the choice is left to the person."""
+    raise _choice(cases, SCHEMES)
 
 
-def _by_values(values: set[int]) -> LabelScheme:
-    # 3 and 4 together are BraTS 2013 and 2015, and the embedded cohort; 4 without 3 is BraTS 2017
-    # to 2021, which merged 3 into 1. Without a 4, a 3 may be enhancing tumour (2023) or not (2013).
-    if 4 in values:
-        return SCHEMES["brats2013" if 3 in values else "brats2017"]
-    raise _choice(values, SCHEMES)
+def _only(name: str):
+    return lambda cases: SCHEMES[name]
 
 
-def _by_values_since_2023(values: set[int]) -> LabelScheme:
-    if 4 not in values:
+def _by_values(cases: Sequence[Collection[int]]) -> LabelScheme:
+    # 3 and 4 in one case are BraTS 2013 and 2015, and the embedded cohort; 4 without any 3 is
+    # BraTS 2017 to 2021, which merged 3 into 1. A 3 here and a 4 there may be two releases, and
+    # without a 4 a 3 may be enhancing tumour (2023) or not (2013).
+    if any({3, 4} <= set(values) for values in cases):
+        return SCHEMES["brats2013"]
+    union = set().union(*cases)
+    if 4 in union and 3 not in union:
+        return SCHEMES["brats2017"]
+    raise _choice(cases, SCHEMES)
+
+
+def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
+    union = set().union(*cases)
+    if 4 not in union:
         return SCHEMES["brats2023"]
-    if 3 in values:
+    if any({3, 4} <= set(values) for values in cases):
         return SCHEMES["brats2024"]
-    # No enhancing tumour and a cavity in 2024, or a cohort of 2017 under new names.
-    raise _choice(values, ("brats2017", "brats2024"))
+    # No enhancing tumour beside a cavity in 2024, or a cohort of 2017 under new names.
+    raise _choice(cases, ("brats2017", "brats2024"))
 
 
-def _choice(values: set[int], names: Iterable[str]) -> ValueError:
+def _choice(cases: Sequence[Collection[int]], names: Iterable[str]) -> ValueError:
     return ValueError(
-        f"the label values {sorted(values)} fit several releases; say which one it is with "
-        f"scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
+        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
+        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
     )
 
 

@@ -71,7 +71,7 @@ def load_cohort(
     >>> from imbalance_tf import load_cohort, write_phantom_cohort
     >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if cases is not None and cases < 1:
         raise ValueError(f"cases={cases}; at least 1 is expected")
     if on_error not in ("raise", "skip"):

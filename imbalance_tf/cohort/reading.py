@@ -1,11 +1,13 @@
 """Read and check one case: files in, arrays out."""
 
 from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 
 from .finding import CaseFiles
-from .volumes import ScanError, Volume, affine_of, read_channels, read_volume
+from .volumes import Opened, ScanError, Volume, channels_of, open_scan, volume_of
 
 __all__ = ["AIR", "CaseArrays", "read_case"]
 
@@ -54,22 +56,27 @@ def read_case(case: CaseFiles) -> CaseArrays:
     ScanError
         If a file cannot be read or holds what cannot be right.
     """
-    affine = affine_of(case.paths)
-    labels = read_volume(case.labels, affine)
+    opened = _open_all(case)
+    affine = next((each.image.affine for each in opened.values() if each.placed), None)
+    labels = volume_of(opened[case.labels], affine)
     values = _label_values(labels)
     if case.channels:
         (path,) = set(case.images.values())
-        channels = read_channels(path, case.channels, affine)
+        channels = channels_of(opened[path], case.channels, affine)
         scans = {modality: channels[modality] for modality in case.images}
     else:
-        scans = {modality: read_volume(path, affine) for modality, path in case.images.items()}
-    mask = read_volume(case.brain, affine) if case.brain else None
+        scans = {
+            modality: volume_of(opened[path], affine) for modality, path in case.images.items()
+        }
+    mask = volume_of(opened[case.brain], affine) if case.brain else None
     for volume in [*scans.values(), *([mask] if mask else [])]:
         _refuse_other_grid(volume, labels)
 
     brain, covered, notes = _brain(values, scans, mask)
-    if affine is None and not case.labels.name.endswith(".mha"):
-        notes.append("no sform or qform: the order of the voxels taken for that of BraTS")
+    unplaced = ", ".join(path.name for path, each in opened.items() if not each.placed)
+    if unplaced:
+        as_what = "that of BraTS" if affine is None else "that of the other files"
+        notes.append(f"no sform or qform in {unplaced}: order of voxels taken for {as_what}")
     if not labels.stored.startswith("LPS"):
         notes.append("turned to LPS")
     images = np.full((*values.shape, len(scans)), AIR, np.float16)
@@ -77,7 +84,10 @@ def read_case(case: CaseFiles) -> CaseArrays:
         inside = brain & covered[modality]
         intensities = scan.data[inside]
         if intensities.size == 0 or np.ptp(intensities) == 0:
-            raise ScanError(f"{scan.path}: the same value in the whole brain")
+            raise ScanError(
+                f"{scan.path}: the same value in the whole brain; leave the modality out, "
+                f"or fetch the scan again"
+            )
         z = (intensities - intensities.mean(dtype=np.float64)) / intensities.std(dtype=np.float64)
         images[inside, channel] = np.clip(z, AIR, -AIR)
         if (share := inside.sum() / brain.sum()) < 0.95:
@@ -87,13 +97,26 @@ def read_case(case: CaseFiles) -> CaseArrays:
     )
 
 
+def _open_all(case: CaseFiles) -> dict[Path, Opened]:
+    """Every file of a case; ScanError with all that cannot be read."""
+    opened, problems = {}, []
+    for path in case.paths:
+        try:
+            opened[path] = open_scan(path)
+        except ScanError as error:
+            problems.append(str(error))
+    if problems:
+        raise ScanError("\n".join(problems))
+    return opened
+
+
 def _brain(values: np.ndarray, scans: dict[str, Volume], mask: Volume | None):
     """Where the brain is, where each modality covers it, and how that was decided."""
     if mask:
         brain = mask.data > 0.5  # scaled masks hold 0.99999997
         if not brain.any():
             raise ScanError(f"{mask.path}: no voxel above 0.5; a mask of the brain is expected")
-        covered = dict.fromkeys(scans, brain | (values > 0))
+        covered = {name: scan.data != _value_outside(scan, brain) for name, scan in scans.items()}
         notes = [f"brain: {mask.path.name}"]
     else:
         air = {name: _air_value(scan) for name, scan in scans.items()}
@@ -107,6 +130,13 @@ def _brain(values: np.ndarray, scans: dict[str, Volume], mask: Volume | None):
     return brain | (values > 0), covered, notes
 
 
+def _value_outside(scan: Volume, brain: np.ndarray) -> float:
+    """The air of a scan whose brain is known; NaN, which is no value, if there is no such."""
+    values, counts = np.unique(scan.data[~brain], return_counts=True)
+    common = counts.size and counts.max() >= 0.5 * counts.sum()
+    return values[counts.argmax()] if common else np.nan
+
+
 def _label_values(labels: Volume) -> np.ndarray:
     values = np.rint(labels.data)
     if (off := np.abs(labels.data - values) > 1e-3).any():
@@ -116,7 +146,9 @@ def _label_values(labels: Volume) -> np.ndarray:
         )
     if values.min() < 0 or values.max() > 255:
         bad = values.min() if values.min() < 0 else values.max()
-        raise ScanError(f"{labels.path}: label value {bad:g}; values from 0 to 255 are expected")
+        raise ScanError(
+            f"{labels.path}: label value {bad:g}; values from 0 to 255 are expected: renumber them"
+        )
     return values.astype(np.uint8)
 
 
@@ -126,11 +158,12 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> None:
             f"{volume.path}: {volume.data.shape[::-1]} voxels, but {labels.path.name} has "
             f"{labels.data.shape[::-1]}; all files of a case must share one grid"
         )
-    ends = np.array([[0, 0, 0, 1], [*np.subtract(labels.data.shape[::-1], 1), 1]]).T
-    apart = np.linalg.norm(((volume.affine - labels.affine) @ ends)[:3], axis=0).max()
-    if volume.placed and labels.placed and apart > 1:
+    last = np.subtract(labels.data.shape[::-1], 1)
+    corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T
+    apart = np.linalg.norm(((volume.affine - labels.affine) @ corners)[:3], axis=0).max()
+    if volume.placed and labels.placed and apart > labels.spacing.min() / 2:
         raise ScanError(
-            f"{volume.path}: its header puts it {apart:.0f} mm away from {labels.path.name}; all "
+            f"{volume.path}: its header puts it {apart:.3g} mm away from {labels.path.name}; all "
             f"files of a case must share one grid: register them, or mend the header"
         )
 

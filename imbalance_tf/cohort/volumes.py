@@ -1,20 +1,34 @@
 """One file -> one volume: however it is stored, as axial slices of float32."""
 
+import gzip
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.wrapstruct import WrapStructError
 
-__all__ = ["ScanError", "Volume", "affine_of", "read_channels", "read_volume"]
+__all__ = ["Opened", "ScanError", "Volume", "channels_of", "open_scan", "volume_of"]
 
 
 class ScanError(ValueError):
     """One file, or the files of one case, cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file as it is stored, and whether its header says where it lies.
+
+    A header may not say it (sform and qform codes of 0). nibabel then guesses an orientation,
+    which would turn that file against the others of its case.
+    """
+
+    path: Path
+    image: SpatialImage
+    placed: bool
 
 
 @dataclass(frozen=True)
@@ -45,20 +59,45 @@ class Volume:
         return nib.affines.voxel_sizes(self.affine)
 
 
-def affine_of(paths: Iterable[Path]) -> np.ndarray | None:
-    """Voxel to millimetres of the first file that says where it lies; None if none does.
+def open_scan(path: Path) -> Opened:
+    """Open a NIfTI file or a MetaImage (``.mha``), whole.
 
-    A header may not say it (sform and qform codes of 0). nibabel then guesses an orientation,
-    which would turn that file against the others of its case.
+    Raises
+    ------
+    ScanError
+        If it cannot be read.
     """
-    for path in paths:
-        if path.suffix != ".mha" and (opened := _nifti(path))[1]:
-            return opened[0].affine
-    return None
+    if path.suffix.lower() == ".mha":
+        return Opened(path, _meta_image(path), True)
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            # Whole, unlike nibabel, which stops before the checksum at the end of the file.
+            content = gzip.decompress(content)
+        kind = nib.Nifti2Image if content[:4] in NIFTI_2 else nib.Nifti1Image
+        image = kind.from_bytes(content)
+    except (
+        ImageFileError,
+        HeaderDataError,
+        WrapStructError,
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+    ) as error:
+        raise _unreadable(path, error) from error
+    if image.get_data_dtype().kind not in "iuf":
+        raise _unreadable(path, f"it holds {image.get_data_dtype()}, not one number a voxel")
+    codes = [image.header[f"{form}_code"] for form in ("sform", "qform")]
+    return Opened(path, image, any(codes))
 
 
-def read_volume(path: Path, otherwise: np.ndarray | None = None) -> Volume:
-    """Read a 3-D file, NIfTI or MetaImage.
+NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+"""How a NIfTI-2 file begins: with the length of its header."""
+
+
+def volume_of(opened: Opened, otherwise: np.ndarray | None = None) -> Volume:
+    """The volume of a 3-D file.
 
     `otherwise` is the voxel to millimetres of a file that does not say it; without it, the order
     of the voxels is taken for that of BraTS: to the left, back and up.
@@ -66,48 +105,43 @@ def read_volume(path: Path, otherwise: np.ndarray | None = None) -> Volume:
     Raises
     ------
     ScanError
-        If it cannot be read, is not 3-D, or holds what is no number.
+        If it is not 3-D, or holds what is no number.
     """
-    volume = _read(path, otherwise)
+    volume = _turned(opened, otherwise)
     if volume.data.ndim != 3:
         raise ScanError(
-            f"{path}: shape {_stored_shape(volume.data)}; a 3-D volume is expected, one file a "
+            f"{opened.path}: shape {opened.image.shape}; a 3-D volume is expected, one file a "
             f"modality"
         )
     return volume
 
 
-def read_channels(
-    path: Path, channels: tuple[str, ...], otherwise: np.ndarray | None = None
+def channels_of(
+    opened: Opened, channels: tuple[str, ...], otherwise: np.ndarray | None = None
 ) -> dict[str, Volume]:
-    """Read a 4-D file: the volume of each of its channels, by name.
+    """The volume of each channel of a 4-D file, by name.
 
     Raises
     ------
     ScanError
-        As `read_volume`; also if the number of channels is another.
+        As `volume_of`; also if the number of channels is another.
     """
-    stack = _read(path, otherwise)
+    stack = _turned(opened, otherwise)
     if stack.data.ndim != 4 or len(stack.data) != len(channels):
         raise ScanError(
-            f"{path}: shape {_stored_shape(stack.data)}; four dimensions are expected, the last "
+            f"{opened.path}: shape {opened.image.shape}; four dimensions are expected, the last "
             f"of {len(channels)}: {', '.join(channels)}"
         )
     return {
-        name: Volume(path, data, stack.affine, stack.placed, stack.stored)
+        name: Volume(stack.path, data, stack.affine, stack.placed, stack.stored)
         for name, data in zip(channels, stack.data, strict=True)
     }
 
 
-def _read(path: Path, otherwise: np.ndarray | None) -> Volume:
-    image, placed = _meta_image(path) if path.suffix == ".mha" else _nifti(path)
+def _turned(opened: Opened, otherwise: np.ndarray | None) -> Volume:
+    """All axes of a file, reversed, with the first three turned to LPS."""
+    path, image = opened.path, opened.image
     try:
-        if not placed:
-            zooms = (*image.header.get_zooms(), 1, 1)[:3]
-            affine = (
-                np.diag([-1, -1, 1, 1] * np.append(zooms, 1)) if otherwise is None else otherwise
-            )
-            image = nib.Nifti1Image(image.dataobj, affine)
         if image.ndim > 3:  # a trailing axis of length 1 says nothing
             image = nib.squeeze_image(image)
         if image.ndim < 3:
@@ -115,30 +149,37 @@ def _read(path: Path, otherwise: np.ndarray | None) -> Volume:
                 f"{path}: shape {image.shape}; a 3-D volume is expected: stack the slices of a "
                 f"case in one file"
             )
+        if not opened.placed:
+            zooms = image.header.get_zooms()[:3]
+            brats = np.diag([-zooms[0], -zooms[1], zooms[2], 1])
+            affine = brats if otherwise is None else otherwise
+            image = nib.Nifti1Image(image.dataobj, affine)
         axes = nib.orientations.axcodes2ornt("LPS")
         orientation = nib.io_orientation(image.affine)
         turned = image.as_reoriented(nib.orientations.ornt_transform(orientation, axes))
         data = np.asarray(turned.dataobj, dtype=np.float32).T
     except ScanError:
         raise
-    except (EOFError, OSError, zlib.error, ValueError, TypeError, np.linalg.LinAlgError) as error:
-        raise ScanError(f"{path}: cannot be read as NIfTI ({error}); is it complete?") from error
+    except (EOFError, OSError, ValueError, TypeError, np.linalg.LinAlgError) as error:
+        raise _unreadable(path, error) from error
     if not np.isfinite(data).all():
         count = int((~np.isfinite(data)).sum())
-        raise ScanError(f"{path}: {count} voxels are NaN or infinite; numbers are expected")
+        raise ScanError(
+            f"{path}: {count} voxels are NaN or infinite; numbers are expected: set the air to 0"
+        )
     codes = "".join(nib.orientations.ornt2axcodes(orientation))
-    return Volume(path, data, turned.affine, placed, f"{codes} {image.get_data_dtype()}")
+    stored = f"{codes} {opened.image.get_data_dtype()}"
+    return Volume(path, data, turned.affine, opened.placed, stored)
 
 
-def _nifti(path: Path) -> tuple[nib.spatialimages.SpatialImage, bool]:
-    try:
-        image = nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise ScanError(f"{path}: cannot be read as NIfTI ({error}); is it complete?") from error
-    return image, any(image.header.get(f"{form}_code", 0) for form in ("sform", "qform"))
+def _unreadable(path: Path, reason) -> ScanError:
+    return ScanError(
+        f"{path}: cannot be read as NIfTI ({reason}); is it complete, and what its name says? "
+        f"Fetch or convert it again"
+    )
 
 
-def _meta_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, bool]:
+def _meta_image(path: Path) -> SpatialImage:
     """A MetaImage as nibabel would hold it; nibabel itself does not read the format."""
     try:
         import SimpleITK as sitk  # an extra: only BraTS 2012 to 2015 need it
@@ -157,7 +198,10 @@ def _meta_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, bool]:
         ) from error
     dimensions = image.GetDimension()
     if dimensions != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ScanError(f"{path}: {dimensions} dimensions; a 3-D volume is expected")
+        raise ScanError(
+            f"{path}: {dimensions} dimensions and {image.GetNumberOfComponentsPerPixel()} numbers "
+            f"a voxel; a 3-D volume of single numbers is expected"
+        )
     # ITK counts millimetres to the left and back, nibabel to the right and front.
     direction = np.reshape(image.GetDirection(), (3, 3))
     affine = np.eye(4)
@@ -166,8 +210,4 @@ def _meta_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, bool]:
     data = sitk.GetArrayFromImage(image).T  # from (z, y, x)
     if data.dtype not in (np.uint8, np.int16, np.float32):
         data = data.astype(np.float32)  # NIfTI in nibabel holds no 64-bit integers by default
-    return nib.Nifti1Image(data, np.diag([-1, -1, 1, 1]) @ affine), True
-
-
-def _stored_shape(data: np.ndarray) -> tuple[int, ...]:
-    return data.shape[::-1]
+    return nib.Nifti1Image(data, np.diag([-1, -1, 1, 1]) @ affine)

@@ -136,12 +136,14 @@ def check(ctx, folder, files, scheme, as_json):
     else:
         for case in report.cases:
             click.echo(case)
-        named = report.scheme.name if report.scheme else "cannot be told"
-        click.echo(f"{len(report.cases)} cases to use; layout: {report.layout}; scheme: {named}")
-        if report.problems:
-            click.echo(f"{len(report.problems)} problems:", err=True)
+        scheme = report.scheme
+        meaning = scheme and ", ".join(map("{} {}".format, scheme.values, scheme.classes))
+        click.echo(f"cases to use: {len(report.cases)}; layout: {report.layout}")
+        click.echo(f"scheme: {scheme.name}: {meaning}" if scheme else "scheme: cannot be told")
+        for line in report.ignored:
+            click.echo(f"not recognised, so not read: {line}")
         for problem in report.problems:
-            click.echo(f"  - {problem}", err=True)
+            click.echo(f"PROBLEM {problem}", err=True)
     ctx.exit(1 if report.problems else 0)
 
 

@@ -3,6 +3,7 @@
 One table of kinds; nothing on disk is changed by any of them.
 """
 
+import gzip
 import re
 
 import nibabel as nib
@@ -62,6 +63,44 @@ def negative_label(folder):
 def truncated(folder):
     path = folder / "case_1" / "case_1_t1.nii.gz"
     path.write_bytes(path.read_bytes()[:2000])
+
+
+def without_the_checksum_at_its_end(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def another_byte_than_was_compressed(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    content = gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0)
+    middle = content.rindex(b"\x04\x04")
+    path.write_bytes(content[:middle] + b"\x02" + content[middle + 1 :])
+
+
+def half_a_voxel_away(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
+    moved[0, 3] = 0.6
+    save(path, nib.load(path).get_fdata().astype(np.float32), moved)
+
+
+def complex_numbers(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros(SHAPE, np.complex64))
+
+
+def one_file_for_two_modalities(folder):
+    return {"files": {"t1": "*_t1.nii.gz", "t2": "*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def patterns_across_cases(folder):
+    for case in ("case_0", "case_2"):
+        for path in (folder / case).iterdir():
+            path.unlink()
+    return {"files": {"t1": "**/*_t1.nii.gz", "labels": "**/*_seg.nii.gz"}}
+
+
+def pattern_of_no_name(folder):
+    return {"files": {"t1": ".", "labels": "*_seg.nii.gz"}}
 
 
 def not_nifti(folder):
@@ -238,6 +277,13 @@ KINDS = [
     (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
     (negative_label, CohortError, "case_1_seg.nii.gz: label value -1; values from 0"),
     (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
+    (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
+    (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
+    (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
+    (complex_numbers, CohortError, "holds complex64, not one number a voxel"),
+    (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),
+    (patterns_across_cases, CohortError, "case_1_t1.nii.gz belongs to 2 cases"),
+    (pattern_of_no_name, ValueError, "has the pattern '.' for 't1'; a file name pattern"),
     (not_nifti, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),

@@ -12,7 +12,7 @@ import pytest
 
 from imbalance_tf import AIR, CohortError, load_cohort
 from imbalance_tf.cohort import examining
-from imbalance_tf.cohort.cache import _digest
+from imbalance_tf.cohort.cache import _digest, _digest_of
 
 from ..conftest import save
 
@@ -160,6 +160,44 @@ def test_damaged_contents_are_built_again(case_folder, tmp_path, reads, text):
     assert len(reads) == 6
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("case_ids", ["case_0", "case_1", "nobody"]),
+        ("modalities", ["flair", "t1"]),
+        ("slice_case", [0] * 24),
+        ("digests", {}),
+        ("scheme", ["brats2013", ["a", "b", "c", "d", "e"], [0, 1, 2, 3, 4], {"x": ["b"]}]),
+    ],
+)
+def test_contents_that_were_changed_are_built_again(case_folder, tmp_path, reads, key, value):
+    good = load_cohort(case_folder, cache=tmp_path / "cache").fingerprint
+    (path,) = (tmp_path / "cache").rglob("cohort.json")
+    kept = json.loads(path.read_text())
+    kept["contents"][key] = value
+    path.write_text(json.dumps(kept))
+    assert load_cohort(case_folder, cache=tmp_path / "cache").fingerprint == good
+    assert len(reads) == 6
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_something_else_in_its_place_is_replaced(case_folder, tmp_path, what):
+    good = load_cohort(case_folder, cache=tmp_path / "cache").fingerprint
+    (place,) = (tmp_path / "cache").glob("[!.]*")
+    place.rename(tmp_path / "moved")
+    if what == "file":
+        place.write_text("not a folder")
+    else:
+        place.symlink_to(tmp_path / "nowhere")
+    assert load_cohort(case_folder, cache=tmp_path / "cache").fingerprint == good
+
+
+def test_a_cache_that_cannot_be_written_says_so(case_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"the cache .*file cannot be written .*cache=\.\.\. .*--out"):
+        load_cohort(case_folder, cache=tmp_path / "file")
+
+
 def test_a_pickle_that_vouches_for_itself_is_not_opened(case_folder, tmp_path, reads):
     """Even with a matching digest: an array file is never unpickled."""
     load_cohort(case_folder, cache=tmp_path / "cache")
@@ -167,7 +205,8 @@ def test_a_pickle_that_vouches_for_itself_is_not_opened(case_folder, tmp_path, r
     path = contents.with_name("labels.npy")
     _pickle(path)
     kept = json.loads(contents.read_text())
-    kept["digests"]["labels"] = _digest(path)
+    kept["contents"]["digests"]["labels"] = _digest(path)
+    kept["digest"] = _digest_of(kept["contents"])
     contents.write_text(json.dumps(kept))
     load_cohort(case_folder, cache=tmp_path / "cache")
     assert len(reads) == 6
@@ -196,7 +235,10 @@ def test_a_read_that_was_killed_leaves_nothing_that_is_trusted(case_folder, tmp_
 
 
 def _fingerprint(folder, cache):
-    return load_cohort(folder, cache=cache).fingerprint
+    try:
+        return load_cohort(folder, cache=cache).fingerprint
+    except CohortError as error:
+        return error.problems[0]
 
 
 def test_two_processes_may_build_it_at_once(case_folder, tmp_path):
@@ -204,3 +246,11 @@ def test_two_processes_may_build_it_at_once(case_folder, tmp_path):
         found = pool.starmap(_fingerprint, [(case_folder, tmp_path / "cache")] * 4)
     assert len(set(found)) == 1
     assert len(list((tmp_path / "cache").glob("[!.]*"))) == 1
+
+
+def test_two_processes_may_be_refused_at_once(case_folder, tmp_path):
+    (case_folder / "case_1" / "case_1_seg.nii.gz").write_bytes(b"no scan")
+    with get_context("spawn").Pool(2) as pool:
+        found = pool.starmap(_fingerprint, [(case_folder, tmp_path / "out" / "cache")] * 6)
+    assert all("case_1_seg.nii.gz: cannot be read" in problem for problem in found)
+    assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]

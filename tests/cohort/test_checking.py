@@ -64,7 +64,7 @@ def test_at_the_command_line(bad_folder):
 def test_a_good_folder_ends_with_0(case_folder):
     result = CliRunner().invoke(main, ["check", str(case_folder)])
     assert result.exit_code == 0
-    assert "3 cases to use" in result.stdout
+    assert "cases to use: 3" in result.stdout
     assert not result.stderr
 
 
@@ -136,3 +136,28 @@ def test_a_folder_without_any_good_case_stops_all_the_same(case_folder):
 def test_an_unknown_way_with_errors_is_refused(case_folder):
     with pytest.raises(ValueError, match="on_error='ignore'; 'raise' or 'skip' is expected"):
         load_cohort(case_folder, on_error="ignore")
+
+
+def test_every_file_that_cannot_be_read_is_named(case_folder):
+    for suffix in ("t1", "seg"):
+        (case_folder / "case_1" / f"case_1_{suffix}.nii.gz").write_bytes(b"no scan")
+    problems = check_folder(case_folder).problems
+    assert [problem.split(":")[0].split("_")[-1] for problem in problems] == [
+        "seg.nii.gz",
+        "t1.nii.gz",
+    ]
+
+
+def test_scans_that_no_name_explains_are_said(case_folder):
+    save(case_folder / "other" / "other_brain_T1Gd.nii.gz", np.zeros(SHAPE, np.float32))
+    result = CliRunner().invoke(main, ["check", str(case_folder)])
+    assert result.exit_code == 0
+    assert "not recognised, so not read" in result.stdout
+    assert "other_brain_T1Gd.nii.gz" in result.stdout
+
+
+def test_a_link_to_nowhere_is_a_problem(case_folder):
+    (case_folder / "case_1" / "case_1_t1.nii.gz").unlink()
+    (case_folder / "case_1" / "case_1_t1.nii.gz").symlink_to("moved_away")
+    (problem,) = check_folder(case_folder).problems
+    assert "case_1_t1.nii.gz: cannot be read" in problem

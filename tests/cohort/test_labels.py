@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbalance_tf import SCHEMES, LabelScheme
+from imbalance_tf.cohort.examining import scheme_asked
 
 LESIONS = """\
 name = "white matter lesions"
@@ -59,6 +60,9 @@ def test_a_scheme_from_a_file(tmp_path):
         ('lesion = ["lesion"]', "", "no region; name at least one"),
         ('name = "white', 'title = "white', r"its keys are \['classes', 'regions', 'title'"),
         ("[regions]", "[regions", "is no label scheme"),
+        ('"healthy", "lesion"', "0, 1", "words on one line are expected"),
+        ('"healthy", "lesion"', '" ", "lesion"', "words on one line are expected"),
+        ("values = [0, 1]", "values = " + 5000 * "[", "is no label scheme"),
     ],
 )
 def test_a_file_that_makes_no_scheme_is_refused(tmp_path, old, new, words):
@@ -72,3 +76,9 @@ def test_a_file_that_makes_no_scheme_is_refused(tmp_path, old, new, words):
 def test_a_missing_scheme_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no scheme file .*mine\.toml"):
         LabelScheme.from_toml(tmp_path / "mine.toml")
+
+
+def test_a_file_from_notepad_and_a_path(tmp_path):
+    path = tmp_path / "lesions.toml"
+    path.write_text(LESIONS, encoding="utf-8-sig")
+    assert scheme_asked(tmp_path, path) == LabelScheme.from_toml(path)

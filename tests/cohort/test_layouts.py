@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from imbalance_tf import SCHEMES, CohortError, load_cohort
+from imbalance_tf import AIR, SCHEMES, CohortError, load_cohort
 
 from ..conftest import SHAPE, save
 
@@ -240,3 +240,70 @@ def test_a_file_that_does_not_say_where_it_lies(tmp_path, lost, axes):
     placed, unplaced = load_cohort(tmp_path / "placed"), load_cohort(tmp_path / "lost")
     assert np.array_equal(placed.labels, unplaced.labels)
     assert np.array_equal(placed.images, unplaced.images)
+
+
+def test_names_that_two_releases_share_leave_the_choice_to_the_person(tmp_path):
+    """t1c and seg are names of 2017 and of 2023; 3 and 4 are other tissues there."""
+    _nifti(tmp_path, _labels((1, 2, 3, 4)), "BraTS-GLI-1", ("t1c",), "-")
+    with pytest.raises(CohortError, match="fit several releases"):
+        load_cohort(tmp_path)
+    assert load_cohort(tmp_path, scheme="brats2024").scheme is SCHEMES["brats2024"]
+
+
+def test_a_3_here_and_a_4_there_may_be_two_releases(tmp_path):
+    _nifti(tmp_path, _labels((1, 2, 4)), "a", ("t1",), "_")
+    _nifti(tmp_path, _labels((1, 2, 3)), "b", ("t1",), "_")
+    with pytest.raises(CohortError, match="fit several releases"):
+        load_cohort(tmp_path)
+
+
+def test_children_have_other_labels(tmp_path):
+    _nifti(tmp_path, _labels((1, 2, 3, 4)), "BraTS-PED-00005-000", ("t1n", "t2f"), "-")
+    with pytest.raises(CohortError, match="BraTS-PED, whose values mean other tissues"):
+        load_cohort(tmp_path)
+
+
+def test_a_folder_can_be_named_from_within(tmp_path, monkeypatch):
+    brats2013(tmp_path, _labels((1, 2, 3, 4)))
+    monkeypatch.chdir(tmp_path / "HG" / "0001")
+    cohort = load_cohort(".")
+    assert cohort.case_ids == ("HG_0001",)
+    assert len(cohort.modalities) == 4
+
+
+def test_files_unpacked_into_folders_of_their_own_name(tmp_path):
+    brats2017(tmp_path, _labels((1, 2, 4)))
+    for path in list(tmp_path.rglob("*.nii.gz")):
+        inner = path.with_suffix("")  # A_t1.nii/A_t1.nii.gz, as some unpackers leave it
+        inner.mkdir()
+        path.rename(inner / path.name)
+    assert load_cohort(tmp_path).case_ids == ("Brats17_TCIA_1",)
+
+
+def test_one_case_without_segmentation_among_many_in_a_folder(tmp_path):
+    brats2012_in_one_folder(tmp_path, _labels((1, 2)))
+    for path in list(tmp_path.glob("*HG0015*")):
+        if "truth" not in path.name:
+            path.with_name(path.name.replace("HG0015", "HG0016")).write_bytes(path.read_bytes())
+    with pytest.raises(CohortError, match="BRATS_HG0016: no segmentation"):
+        load_cohort(tmp_path)
+    with pytest.warns(UserWarning, match="1 cases"):
+        cohort = load_cohort(tmp_path, on_error="skip")
+    assert cohort.case_ids == ("BRATS_HG0015", "BRATS_LG0001")
+
+
+def test_a_modality_that_covers_part_of_a_brain_mask_is_air_elsewhere(tmp_path):
+    labels = _labels((1, 2, 3, 4))
+    scan = _scan(labels)
+    brain = scan > 0
+    scan[30:] = 0
+    save(tmp_path / "a" / "t1.nii.gz", scan)
+    save(tmp_path / "a" / "seg.nii.gz", labels)
+    save(tmp_path / "a" / "brain.nii.gz", brain.astype(np.uint8))
+    files = {"t1": "t1.nii.gz", "labels": "seg.nii.gz", "brain": "brain.nii.gz"}
+    cohort = load_cohort(tmp_path, files=files)
+    covered = (scan > 0).T
+    assert np.array_equal(cohort.brain, brain.T)
+    assert (cohort.images[cohort.brain & ~covered] == AIR).all()
+    inside = cohort.images[cohort.brain & covered].astype(float)
+    assert abs(inside.mean()) < 0.01
