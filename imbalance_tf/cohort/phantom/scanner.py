@@ -15,10 +15,10 @@ MEAN_Z = {
     # the tissues have the means of eight slices of BraTS 2013, the tumour classes those and the
     # ones of sixteen high-grade cases of BraTS 2018.
     #         CSF    GM     WM     necr.  edema  non-e. enh.
-    "t1": (-2.42, -0.36, +0.50, -0.88, -0.53, -0.58, -0.40),
-    "t1ce": (-2.12, -0.38, +0.33, -1.12, -0.70, -1.05, +2.10),
+    "t1": (-2.42, -0.36, +0.40, -0.88, -0.53, -0.58, -0.40),
+    "t1ce": (-2.12, -0.38, +0.16, -1.12, -0.70, -1.05, +2.10),
     "t2": (+2.05, -0.16, -0.66, +2.40, +1.00, +0.95, +1.03),
-    "flair": (-2.55, -0.36, -0.60, +0.48, +0.55, +0.52, +0.62),
+    "flair": (-2.90, -0.36, -0.60, +0.48, +0.55, +0.52, +0.62),
 }
 LESION_MEAN_Z = {"t1": -0.55, "t1ce": -0.45, "t2": 1.2, "flair": 1.9}
 """The same for white matter lesions: dark on T1, bright on T2 and FLAIR."""
