@@ -2,7 +2,10 @@
 
 import io
 import json
+import signal
+import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -199,6 +202,23 @@ def test_interruption_leaves_no_half_written_case(tiny_cases, tmp_path, monkeypa
     assert not list(folder.glob(".*"))
 
 
+def test_ctrl_c_at_the_command_line_leaves_whole_cases_only(tmp_path):
+    command = [sys.executable, "-m", "imbalance_tf.lab.cli", "phantom", str(tmp_path / "cohort")]
+    started = subprocess.Popen(
+        [*command, "--cases", "50", "--slice-thickness", "10"], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "cohort" / ".phantom_002.partial").exists():
+        assert started.poll() is None
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    told = started.communicate(timeout=60)[1]
+    assert started.returncode == 130
+    assert "Traceback" not in told
+    for case in (tmp_path / "cohort").glob("phantom_*"):
+        for path in case.iterdir():
+            assert nib.load(path).get_fdata().any()
+
+
 def test_a_call_with_more_cases_extends_the_cohort(tiny_cases, tmp_path):
     folder = write(tmp_path / "cohort")
     before = contents(folder)
@@ -356,6 +376,8 @@ def test_white_matter_lesions_are_many_small_and_in_white_matter(tmp_path):
         flair = load(folder, number, "flair")
         lesion = load(folder, number, "seg") == 1
         assert flair[lesion].mean() > flair[(flair > 0) & ~lesion].mean()
+        tissue = true_tissue(SEED, number, slice_thickness=3, disease="lesions")
+        assert tissue.wm[lesion].min() > 0.5
     scheme = tomllib.loads((folder / "scheme.toml").read_text())
     assert scheme["classes"] == ["healthy", "lesion"]
     assert scheme["values"] == [0, 1]

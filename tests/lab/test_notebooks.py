@@ -10,6 +10,7 @@ import pandas as pd
 import papermill
 import pytest
 
+from imbalance_tf import write_phantom_cohort
 from imbalance_tf.lab.notebooks import NotebookError, execute_notebook, notebook_paths
 
 NAMES = [
@@ -19,7 +20,7 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
 ]
-PARAMETERS = {"profile", "data", "out", "seed", "files", "scheme"}
+PARAMETERS = {"profile", "data", "out", "seed", "files", "scheme", "on_error"}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 NOISE = re.compile(
     r"oneDNN|cpu_feature_guard|computation_placer|cuda|TensorRT|absl|rendezvous|XLA|"
@@ -83,9 +84,9 @@ def smoke(tmp_path_factory, fresh_environment):
     return folder / "results" / "smoke", done.stdout
 
 
-def _run(folder, environment):
+def _run(folder, environment, *options):
     done = subprocess.run(
-        [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke"],
+        [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke", *options],
         cwd=folder, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -166,6 +167,22 @@ def test_the_last_notebook_alone_runs_the_whole_lab_on_real_files(tmp_path, case
         iopub_timeout=120,
     )
     assert len(list((tmp_path / "out" / "runs").glob("[!.]*"))) == 3
+
+
+def test_another_disease_goes_through_the_whole_lab(tmp_path, fresh_environment):
+    """Two classes, one region, a scheme from a TOML file: nothing in the lab is about tumours."""
+    cases = write_phantom_cohort(
+        tmp_path / "cases", cases=4, slice_thickness=10, disease="lesions", progress=False
+    )
+    _run(tmp_path, fresh_environment, "--data", str(cases))
+    out = tmp_path / "results" / "smoke"
+    table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
+    assert table.index.tolist() == ["random", "balanced", "hard"]
+    assert list(table)[:2] == ["lesion", "healthy"]
+    for name in NAMES:
+        executed = nbformat.read(out / "notebooks" / f"{name}.ipynb", as_version=4)
+        printed = [o.get("text", "") for c in executed.cells for o in c.get("outputs", [])]
+        assert "enhancing" not in "".join(printed)
 
 
 def test_an_unknown_parameter_names_the_known_ones(tmp_path):

@@ -27,9 +27,11 @@ def make_case(
     return {kind: _whole_field(voxels) for kind, voxels in volumes.items()}
 
 
-def true_tissue(seed: int, number: int, *, slice_thickness: int = 1) -> Tissue:
-    """The tissue maps under a glioma case, on the grid of its files: what no real scan tells."""
-    _, grid, anatomy, _ = _patient(seed, number, slice_thickness, "glioma")
+def true_tissue(
+    seed: int, number: int, *, slice_thickness: int = 1, disease: str = "glioma"
+) -> Tissue:
+    """The tissue maps under a case, on the grid of its files: what no real scan tells."""
+    _, grid, anatomy, _ = _patient(seed, number, slice_thickness, disease)
     maps = vars(anatomy.tissue(grid))
     return Tissue(**{name: _whole_field(voxels) for name, voxels in maps.items()})
 
