@@ -205,7 +205,11 @@ def test_interruption_leaves_no_half_written_case(tiny_cases, tmp_path, monkeypa
 def test_ctrl_c_at_the_command_line_leaves_whole_cases_only(tmp_path):
     command = [sys.executable, "-m", "imbalance_tf.lab.cli", "phantom", str(tmp_path / "cohort")]
     started = subprocess.Popen(
-        [*command, "--cases", "50", "--slice-thickness", "10"], stderr=subprocess.PIPE, text=True
+        [*command, "--cases", "50", "--slice-thickness", "10"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background of a shell ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "cohort" / ".phantom_002.partial").exists():
         assert started.poll() is None
