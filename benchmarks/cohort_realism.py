@@ -5,8 +5,8 @@
 Writes a cohort of whole cases at 1 mm (to a temporary folder, or to FOLDER, which is reused if it
 is there), measures it case by case, and prints every figure beside that of 26 real patients of
 BraTS 2013 and 2018; then what falls outside, the best Dice of a one-modality threshold, time and
-memory. All of it goes to ``benchmarks/cohort_realism_seed0.json`` too. The simulator was adjusted by
-looking at seed 0; any other seed tells how it does on cases that nobody looked at.
+memory. All of it goes to ``benchmarks/cohort_realism_seed0.json`` too. The simulator was adjusted
+by looking at seed 0; any other seed tells how it does on cases that nobody looked at.
 """
 
 import argparse
