@@ -7,19 +7,24 @@ from imbalance_tf.cohort.slices import Cohort
 __all__ = ["ClassIndex"]
 
 _NOWHERE = 255
+_BLOCK = 32  # runs
 
 
 class ClassIndex:
     """Every brain voxel of a cohort, ordered by class, so that the k-th voxel of a class is found.
 
-    Only the runs of equal class along the rows are stored, with their cumulative lengths: a
-    fraction of the memory of a list of voxels, and a draw that is exactly uniform in every class.
-    Voxels outside the brain are left out, unless they carry a tumour label.
+    Only the runs of equal class along the rows are stored, some eight bytes each: a fraction of
+    the memory of a list of voxels, and a draw that is exactly uniform in every class. Voxels
+    outside the brain are left out, unless they carry a tumour label.
 
     Attributes
     ----------
     counts : (classes,) int64
         Number of voxels of each class.
+    case_counts : (cases, classes) int64
+        The same of each case.
+    shape : (3,) int
+        Slices, rows and columns of the cohort.
 
     Examples
     --------
@@ -29,23 +34,49 @@ class ClassIndex:
 
     def __init__(self, cohort: Cohort):
         self.shape = cohort.labels.shape
-        starts, lengths, classes = [], [], []
+        classes, cases = len(cohort.scheme.classes), len(cohort.case_ids)
+        slices, height, width = self.shape
+        rows, columns, lengths, group = [], [], [], []
+        row_type = np.min_scalar_type(slices * height)
+        column_type = np.min_scalar_type(width)
         for number, (labels, brain) in enumerate(zip(cohort.labels, cohort.brain, strict=True)):
-            voxels = np.where(brain | (labels > 0), labels, _NOWHERE).ravel()
-            start = np.concatenate([[0], np.flatnonzero(np.diff(voxels)) + 1])
+            inside = brain | (labels > 0)
+            if not inside.any():
+                continue
+            # A column of nowhere at the end of each row: no run goes on in the next.
+            voxels = np.full((height, width + 1), _NOWHERE, np.uint8)
+            voxels[:, :-1] = np.where(inside, labels, _NOWHERE)
+            voxels = voxels.ravel()
+            start = np.concatenate([[0], np.flatnonzero(voxels[1:] != voxels[:-1]) + 1])
             length = np.diff(start, append=voxels.size)
-            inside = voxels[start] != _NOWHERE
-            starts.append(start[inside] + np.int64(number) * voxels.size)
-            lengths.append(length[inside])
-            classes.append(voxels[start[inside]])
-        starts, lengths, classes = map(np.concatenate, (starts, lengths, classes))
-        order = np.argsort(classes, kind="stable")
-        self._starts = starts[order]
-        self._ends = np.cumsum(lengths[order])  # in ranks, exclusive
-        self.counts = np.bincount(
-            classes, weights=lengths, minlength=len(cohort.scheme.classes)
-        ).astype(np.int64)
+            start, length = (part[voxels[start] != _NOWHERE] for part in (start, length))
+            row, column = np.divmod(start, width + 1)
+            rows.append((row + number * height).astype(row_type))
+            columns.append(column.astype(column_type))
+            lengths.append(length.astype(column_type))
+            # Ordered by class, then case: the voxels of a class in a case follow each other.
+            own = voxels[start].astype(np.int64) * cases + cohort.slice_case[number]
+            group.append(own.astype(np.min_scalar_type(classes * cases)))
+        rows, columns, lengths, group = map(_joined, (rows, columns, lengths, group))
+        self.case_counts = (
+            np.bincount(group, weights=lengths, minlength=classes * cases)
+            .astype(np.int64)
+            .reshape(classes, cases)
+            .T
+        )
+        self.counts = self.case_counts.sum(axis=0)
         self.first = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+
+        # A rank is found in its block, by bisection, and in the block by looking at all its runs:
+        # a bisection of all the runs would miss the processor's cache at every step.
+        order = np.argsort(group, kind="stable")
+        blocks = -(-len(order) // _BLOCK)
+        padded = np.zeros(blocks * _BLOCK, np.int64)
+        padded[: len(order)] = lengths[order]
+        ends = np.cumsum(padded.reshape(blocks, _BLOCK), axis=1)
+        self._ends = ends.astype(np.min_scalar_type(_BLOCK * width))  # in ranks, in the block
+        self._firsts = np.cumsum(ends[:, -1]) - ends[:, -1]  # of each block
+        self._rows, self._columns = rows[order], columns[order]
 
     @property
     def total(self) -> int:
@@ -55,15 +86,25 @@ class ClassIndex:
     @property
     def nbytes(self) -> int:
         """Memory that the index holds, in bytes."""
-        return self._starts.nbytes + self._ends.nbytes
+        held = (self._rows, self._columns, self._ends, self._firsts, self.case_counts)
+        return sum(array.nbytes for array in held)
 
     def centres(self, ranks: np.ndarray) -> np.ndarray:
         """Centres (n, 3) int32 - slice, row, column - of the voxels at these ranks (n,).
 
-        Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``.
+        Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
         """
-        ranks = np.asarray(ranks)
-        run = np.searchsorted(self._ends, ranks, side="right")
-        begin = np.where(run > 0, self._ends[run - 1], 0)
-        position = self._starts[run] + (ranks - begin)
-        return np.stack(np.unravel_index(position, self.shape), axis=-1).astype(np.int32)
+        ranks = np.asarray(ranks, np.int64)
+        block = np.searchsorted(self._firsts, ranks, side="right") - 1
+        offset = ranks - self._firsts[block]
+        ends = self._ends[block]
+        run = (ends <= offset[:, None]).sum(axis=1)
+        begin = np.where(run > 0, ends[np.arange(len(run)), run - 1], 0)
+        run += block * _BLOCK
+        slices, rows = np.divmod(self._rows[run].astype(np.int64), self.shape[1])
+        columns = self._columns[run] + (offset - begin)
+        return np.stack([slices, rows, columns], axis=-1).astype(np.int32)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)

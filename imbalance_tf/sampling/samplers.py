@@ -6,6 +6,8 @@ nothing else. The same seed gives the same batches, and setting `draws` continue
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import gcd
 from typing import Literal
 
 import numpy as np
@@ -16,11 +18,14 @@ from .index import ClassIndex
 
 __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread over [0, 1) as evenly as any (Weyl, Kronecker)
+
 
 class _SeededSampler:
     def __init__(self, cohort: Cohort, seed: int):
         if seed < 0:
             raise ValueError(f"seed={seed}; 0 or more is expected")
+        self.cohort = cohort
         self.scheme = cohort.scheme
         self.seed = seed
         self.draws = 0
@@ -83,6 +88,12 @@ class BalancedSampler(_SeededSampler):
     seed : int
     shares : mapping of class name to share, or sequence in class order, optional
         Non-negative, adding up to 1; equal shares by default.
+    within : {"class", "case"}
+        How the voxel is drawn once its class is known. ``"class"``: uniformly from all voxels of
+        the class in the cohort, so that a large tumour is seen more often than a small one
+        (what the paper does). ``"case"``: first a case, each that has the class as often as any
+        other, then a voxel of the class in that case; so the large tumours do not crowd out the
+        small ones.
 
     Raises
     ------
@@ -92,14 +103,22 @@ class BalancedSampler(_SeededSampler):
     Notes
     -----
     A batch of n holds exactly ``n * share`` of a class where that is a whole number, else the
-    whole number below or above, in the long run exactly the share (systematic sampling,
-    Madow 1949).
+    whole number below or above: systematic sampling (Madow 1949). Over time the share is met
+    exactly: if ``Q * n * share`` is a whole number for every class, for some Q up to 1000, any Q
+    batches in a row hold exactly that many. For other shares the first k batches together are
+    off by a few samples at most, however many they are.
 
     Examples
     --------
     >>> centres = BalancedSampler(cohort, seed=0).draw(120)         # doctest: +SKIP
     >>> np.bincount(cohort.labels[tuple(centres.T)])                # doctest: +SKIP
     array([24, 24, 24, 24, 24])
+
+    Half healthy, the rest as frequent among themselves as in the cohort:
+
+    >>> tumour = cohort.class_counts().sum(axis=0)[1:]              # doctest: +SKIP
+    >>> shares = [0.5, *(0.5 * tumour / tumour.sum())]              # doctest: +SKIP
+    >>> sampler = BalancedSampler(cohort, seed=0, shares=shares)    # doctest: +SKIP
     """
 
     def __init__(
@@ -108,8 +127,12 @@ class BalancedSampler(_SeededSampler):
         *,
         seed: int,
         shares: Mapping[str, float] | Sequence[float] | None = None,
+        within: Literal["class", "case"] = "class",
     ):
+        if within not in ("class", "case"):
+            raise ValueError(f"within={within!r}; 'class' or 'case' is expected")
         super().__init__(cohort, seed)
+        self.within = within
         self.shares = _as_shares(shares, cohort.scheme.classes)
         for name, share, count in zip(
             self.scheme.classes, self.shares, self.index.counts, strict=True
@@ -123,25 +146,28 @@ class BalancedSampler(_SeededSampler):
 
     def draw(self, n: int) -> np.ndarray:
         """Draw n centres: (n, 3) int32, slice, row, column, in random order."""
+        counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
-        bounds = np.round(n * np.cumsum(self.shares), 9)
-        counts = np.diff(np.ceil(bounds - generator.random()).astype(int), prepend=0)
         drawn = [self._draw_class(number, count, generator) for number, count in enumerate(counts)]
         return generator.permutation(np.concatenate(drawn))
 
     def _draw_class(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
         if n == 0:
             return np.zeros((0, 3), np.int32)
-        ranks = generator.integers(self.index.counts[number], size=n)
-        return self.index.centres(self.index.first[number] + ranks)
+        first, counts = self.index.first[number], self.index.case_counts[:, number]
+        if self.within == "class":
+            return self.index.centres(first + generator.integers(counts.sum(), size=n))
+        before = first + np.cumsum(counts) - counts
+        case = generator.choice(np.flatnonzero(counts), size=n)
+        return self.index.centres(before[case] + generator.integers(counts[case]))
 
 
 class HardExampleSampler(BalancedSampler):
     """Balanced, with the hard examples of each class first (paper, section VII).
 
     In every batch a class takes its share from its pool of hard examples, without repeats
-    within the batch, and what the pool lacks from the whole class. The pool is empty, and the
-    sampler the balanced one, until `HardExampleMining` fills it after the first epoch.
+    within the batch, and what the pool lacks as `BalancedSampler` does. The pool is empty, and
+    the sampler the balanced one, until `HardExampleMining` fills it after the first epoch.
 
     Attributes
     ----------
@@ -155,14 +181,40 @@ class HardExampleSampler(BalancedSampler):
         *,
         seed: int,
         shares: Mapping[str, float] | Sequence[float] | None = None,
+        within: Literal["class", "case"] = "class",
     ):
-        super().__init__(cohort, seed=seed, shares=shares)
+        super().__init__(cohort, seed=seed, shares=shares, within=within)
         self.pool = [np.zeros((0, 3), np.int32) for _ in self.scheme.classes]
 
     def _draw_class(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
         hard = self.pool[number]
         chosen = hard[generator.choice(len(hard), size=min(n, len(hard)), replace=False)]
         return np.concatenate([chosen, super()._draw_class(number, n - len(chosen), generator)])
+
+
+def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarray:
+    """How many samples of each class draw number `draw` of n samples holds."""
+    # Systematic sampling: a class gets a sample for every whole number, plus a shift, between its
+    # bounds. From draw to draw the shift goes over [0, 1) evenly.
+    period, stride = _period(tuple(shares), n)
+    if period:
+        shift = ((seed + draw * stride) % period + 0.5) / period
+    else:
+        shift = (seed + draw) * _GOLDEN % 1
+    bounds = np.round(n * np.cumsum(shares) - shift, 9)
+    return np.diff(np.ceil(bounds).astype(int), prepend=0)
+
+
+@lru_cache
+def _period(shares: tuple[float, ...], n: int) -> tuple[int, int]:
+    """In how many draws the shares come out even (0: in none up to 1000), and a stride through."""
+    samples = np.arange(1, 1001)[:, None] * n * np.array(shares)
+    even = np.flatnonzero((np.abs(samples - np.round(samples)) < 1e-6).all(axis=1))
+    if not len(even):
+        return 0, 0
+    period = int(even[0]) + 1
+    strides = (step for step in range(1, period + 1) if gcd(step, period) == 1)
+    return period, min(strides, key=lambda step: abs(step - _GOLDEN * period))
 
 
 def _as_shares(shares, classes: tuple[str, ...]) -> np.ndarray:

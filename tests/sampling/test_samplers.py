@@ -1,5 +1,7 @@
 """The laws of the samplers: exact where they are exact, by a chi-square test where random."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from imbalance_tf import BalancedSampler, HardExampleSampler, RandomSampler
+from imbalance_tf.sampling.samplers import _class_counts
 
 SAMPLERS = (RandomSampler, BalancedSampler, HardExampleSampler)
 UNLIKELY = 1e-3
@@ -91,11 +94,58 @@ def test_any_shares_are_met_to_the_next_whole_number(cohort, weights, n):
     assert (np.abs(counts - n * shares) < 1).all()
 
 
-def test_shares_that_are_no_whole_number_are_met_on_average(cohort):
-    shares = dict(zip(cohort.scheme.classes, (0.5, 0.21, 0.15, 0.09, 0.05), strict=True))
-    sampler = BalancedSampler(cohort, seed=0, shares=shares)
-    mean = np.mean([_counts(cohort, sampler.draw(7)) for _ in range(4000)], axis=0)
-    assert np.allclose(mean, 7 * np.array(list(shares.values())), atol=0.03)
+@given(
+    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    n=st.integers(1, 200),
+    seed=st.integers(0, 2**32),
+    start=st.integers(0, 10**6),
+)
+@settings(deadline=None, max_examples=100)
+def test_shares_are_met_exactly_over_time(weights, n, seed, start):
+    """Over the draws in which they come out even, from wherever one starts to count."""
+    shares = np.array(weights) / sum(weights)
+    whole = np.array(weights) * n
+    draws = int(sum(weights) // np.gcd.reduce([sum(weights), *whole]))
+    counts = [_class_counts(shares, n, seed, start + k) for k in range(draws)]
+    assert np.array_equal(sum(counts), draws * whole // sum(weights))
+
+
+def test_shares_that_never_come_out_even_stay_within_a_few_samples(cohort):
+    shares = np.array([0.5, *(0.5 * np.array([1, 2**0.5, 3**0.5, 5**0.5]))])
+    shares[1:] *= 0.5 / shares[1:].sum()
+    drawn = np.cumsum([_class_counts(shares, 120, 4, k) for k in range(20_000)], axis=0)
+    asked = 120 * shares * np.arange(1, 20_001)[:, None]
+    assert np.abs(drawn - asked).max() < 4
+
+
+def test_within_case_every_case_with_the_class_is_as_likely(cohort):
+    sampler = BalancedSampler(cohort, seed=5, within="case")
+    centres = np.concatenate([sampler.draw(120) for _ in range(400)])
+    labels, cases = _labels(cohort, centres), cohort.slice_case[centres[:, 0]]
+    assert np.bincount(labels).tolist() == [400 * 24] * 5
+    for number in range(5):
+        assert chisquare(np.bincount(cases[labels == number])).pvalue > UNLIKELY
+    # And within a case every voxel: the slices of the large case follow their voxels.
+    mine = (labels == 0) & (cases == 1)
+    drawn = np.bincount(centres[mine, 0], minlength=len(cohort.labels))
+    there = ((cohort.labels == 0) & cohort.brain).sum(axis=(1, 2)) * (cohort.slice_case == 1)
+    expected = drawn.sum() * there[there > 0] / there.sum()
+    assert chisquare(drawn[there > 0], expected).pvalue > UNLIKELY
+
+
+def test_within_case_leaves_out_the_cases_without_the_class(cohort):
+    labels = cohort.labels.copy()
+    labels[(cohort.slice_case[:, None, None] != 1) & (labels == 4)] = 0
+    sampler = BalancedSampler(replace(cohort, labels=labels), seed=0, within="case")
+    centres = sampler.draw(600)
+    rare = centres[labels[tuple(centres.T)] == 4]
+    assert len(rare) == 120
+    assert set(cohort.slice_case[rare[:, 0]]) == {1}
+
+
+def test_within_something_else_is_refused(cohort):
+    with pytest.raises(ValueError, match="within='voxel'; 'class' or 'case' is expected"):
+        BalancedSampler(cohort, seed=0, within="voxel")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +164,6 @@ def test_wrong_shares_are_refused(cohort, shares, words):
 
 def test_a_class_that_no_case_has_is_named(cohort):
     labels = np.where(cohort.labels == 3, 0, cohort.labels).astype(np.uint8)
-    from dataclasses import replace
-
     without = replace(cohort, labels=labels)
     with pytest.raises(ValueError, match="class 'non-enhancing' is to fill 20% of every batch"):
         BalancedSampler(without, seed=0)
