@@ -22,6 +22,7 @@ _PUBLIC = {
     "patch_dataset": "sampling.patches",
     "HardExampleMining": "sampling.mining",
     "patch_cnn": "network.cnn",
+    "fully_convolutional": "network.dense",
     "segment": "network.dense",
     "dice_scores": "evaluation.dice",
     "volume_ratios": "evaluation.dice",

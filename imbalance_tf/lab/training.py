@@ -109,7 +109,7 @@ def _score(model, test: Cohort, partial: Path) -> None:
         print(f"segmenting {case_id} ({number} of {len(test.case_ids)})", flush=True)
         slices = test.slices_of(case_id)
         brain, truth = test.brain[slices], test.labels[slices]
-        predicted = _segment_brain(model, test.images[slices], brain)
+        predicted = segment(model, test.images[slices], brain).argmax(axis=-1).astype(np.uint8)
         dice[case_id] = dice_scores(truth[brain], predicted[brain], test.scheme)
         ratios[case_id] = volume_ratios(truth[brain], predicted[brain], test.scheme)
         whole = test.to_scan(case_id, test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
@@ -118,16 +118,3 @@ def _score(model, test: Cohort, partial: Path) -> None:
     for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
         table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
         table.to_csv(partial / f"{name}.csv")
-
-
-def _segment_brain(model, images: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """Class numbers (S, H, W) uint8 of one case; healthy outside the brain.
-
-    Everything outside the brain's bounding box is air, and air is what `segment` sees beyond a
-    border: so the box alone gives the same as the whole slices, in half the time.
-    """
-    predicted = np.zeros(brain.shape, np.uint8)
-    box = tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(brain))
-    predicted[box] = segment(model, images[box]).argmax(axis=-1)
-    predicted[~brain] = 0
-    return predicted

@@ -1,5 +1,8 @@
 """HardExampleMining: the Keras callback that refreshes the hard pool between epochs."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
@@ -7,6 +10,7 @@ from scipy.special import softmax
 from imbalance_tf._tensorflow import keras, refuse_probabilities
 from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.network.dense import segment
 
 from .patches import cut_patches
 from .samplers import HardExampleSampler
@@ -35,12 +39,22 @@ class HardExampleMining(keras.callbacks.Callback):
     candidates_per_class : int
         Size of the random subset of each class; of a smaller class, all its voxels. The paper
         does not give it.
+    candidates : {"random", "slices"}
+        ``"random"``: that many voxels of each class (the paper). ``"slices"``: every voxel of
+        whole slices, each that of a random voxel of a class, so that every class is met. The
+        dense form makes that far cheaper per candidate, if the model has one (see
+        `fully_convolutional`); but neighbours are alike.
+    slices_per_class : int
+        How many slices for each class, where `candidates` is ``"slices"``.
+    classes : sequence of class names, optional
+        Which to mine; all by default (the paper). The majority alone is the hard negative mining
+        of Felzenszwalb et al. (2010). The other classes are drawn as by `BalancedSampler`.
 
     Attributes
     ----------
     hard : pandas.DataFrame
         The present pool, hardest first: ``slice, row, column, label, predicted, probability``
-        (of the true class).
+        (of the true class), and ``why``: "wrong" or "unsure".
 
     Notes
     -----
@@ -64,6 +78,9 @@ class HardExampleMining(keras.callbacks.Callback):
         *,
         threshold: float = 0.75,
         candidates_per_class: int = 1000,
+        candidates: Literal["random", "slices"] = "random",
+        slices_per_class: int = 2,
+        classes: Sequence[str] | None = None,
     ):
         super().__init__()
         if not isinstance(sampler, HardExampleSampler):
@@ -73,12 +90,25 @@ class HardExampleMining(keras.callbacks.Callback):
             )
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold={threshold}; a probability from 0 to 1 is expected")
-        if candidates_per_class < 1:
-            raise ValueError(f"candidates_per_class={candidates_per_class}; at least 1 is expected")
+        counts = {
+            "candidates_per_class": candidates_per_class,
+            "slices_per_class": slices_per_class,
+        }
+        for name, value in counts.items():
+            if value < 1:
+                raise ValueError(f"{name}={value}; at least 1 is expected")
+        if candidates not in ("random", "slices"):
+            raise ValueError(f"candidates={candidates!r}; 'random' or 'slices' is expected")
+        known = sampler.scheme.classes
+        if classes is not None and (isinstance(classes, str) or not set(classes) <= set(known)):
+            raise ValueError(f"classes={classes!r}; a list of some of {list(known)} is expected")
         self.cohort = cohort
         self.sampler = sampler
         self.threshold = threshold
         self.candidates_per_class = candidates_per_class
+        self.candidates = candidates
+        self.slices_per_class = slices_per_class
+        self.classes = known if classes is None else tuple(classes)
         self._mined_for = None
 
     def set_model(self, model):
@@ -106,8 +136,46 @@ class HardExampleMining(keras.callbacks.Callback):
 
     def _mine(self, epoch: int) -> None:
         generator = np.random.default_rng([self.sampler.seed, epoch, _STREAM])
-        centres = self._candidates(generator)
+        if self.candidates == "slices":
+            centres, probabilities = self._whole_slices(generator)
+        else:
+            centres, probabilities = self._random_subset(generator)
         labels = self.cohort.labels[tuple(centres.T)]
+        predicted = probabilities.argmax(axis=-1)
+        probability = probabilities[np.arange(len(labels)), labels]
+        wrong = predicted != labels
+        hard = wrong | (probability < self.threshold)
+
+        self.sampler.pool = [
+            centres[hard & (labels == number)] for number in range(len(self.sampler.scheme.classes))
+        ]
+        self.hard = pd.DataFrame(centres[hard], columns=["slice", "row", "column"]).assign(
+            label=labels[hard],
+            predicted=predicted[hard],
+            probability=probability[hard],
+            why=np.where(wrong[hard], "wrong", "unsure"),
+        )
+        self.hard = self.hard.sort_values("probability", kind="stable", ignore_index=True)
+        self._mined_for = epoch
+
+    def _mined_classes(self) -> list[int]:
+        """Numbers of the classes that are to be mined and drawn."""
+        classes, shares = self.sampler.scheme.classes, self.sampler.shares
+        return [n for n, name in enumerate(classes) if name in self.classes and shares[n] > 0]
+
+    def _random_subset(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Centres (n, 3) of a random subset of each class, and their probabilities (n, classes)."""
+        index = self.sampler.index
+        ranks = [
+            index.first[number]
+            + generator.choice(
+                index.counts[number],
+                size=min(index.counts[number], self.candidates_per_class),
+                replace=False,
+            )
+            for number in self._mined_classes()
+        ]
+        centres = index.centres(np.concatenate(ranks))
         size = self.model.input_shape[1]
         logits = [
             self.model.predict_on_batch(
@@ -115,33 +183,20 @@ class HardExampleMining(keras.callbacks.Callback):
             )
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
-        probabilities = softmax(np.concatenate(logits).astype(np.float32), axis=-1)
-        predicted = probabilities.argmax(axis=-1)
-        probability = probabilities[np.arange(len(labels)), labels]
-        hard = (predicted != labels) | (probability < self.threshold)
+        return centres, softmax(np.concatenate(logits).astype(np.float32), axis=-1)
 
-        self.sampler.pool = [
-            centres[hard & (labels == number)] for number in range(len(self.sampler.scheme.classes))
+    def _whole_slices(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """All centres of the mined classes in some slices, and their probabilities."""
+        index, mined = self.sampler.index, self._mined_classes()
+        ranks = [
+            index.first[number]
+            + generator.integers(index.counts[number], size=self.slices_per_class)
+            for number in mined
         ]
-        self.hard = pd.DataFrame(centres[hard], columns=["slice", "row", "column"]).assign(
-            label=labels[hard], predicted=predicted[hard], probability=probability[hard]
-        )
-        self.hard = self.hard.sort_values("probability", kind="stable", ignore_index=True)
-        self._mined_for = epoch
-
-    def _candidates(self, generator: np.random.Generator) -> np.ndarray:
-        index = self.sampler.index
-        return np.concatenate(
-            [
-                index.centres(
-                    first
-                    + generator.choice(
-                        count, size=min(count, self.candidates_per_class), replace=False
-                    )
-                )
-                for first, count, share in zip(
-                    index.first, index.counts, self.sampler.shares, strict=True
-                )
-                if share > 0
-            ]
-        )
+        slices = np.unique(index.centres(np.concatenate(ranks))[:, 0])
+        labels = self.cohort.labels[slices]
+        inside = (self.cohort.brain[slices] | (labels > 0)) & np.isin(labels, mined)
+        probabilities = segment(self.model, self.cohort.images[slices], inside)[inside]
+        centres = np.argwhere(inside)
+        centres[:, 0] = slices[centres[:, 0]]
+        return centres.astype(np.int32), probabilities

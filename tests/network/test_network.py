@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from imbalance_tf import AIR, patch_cnn, segment
+from imbalance_tf import AIR, fully_convolutional, patch_cnn, segment
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.sampling.patches import cut_patches
 
@@ -51,6 +51,71 @@ def test_segment_at_the_size_of_a_brats_slice():
     assert np.allclose(dense.sum(axis=-1), 1, atol=1e-5)
 
 
+def test_a_slice_larger_than_a_tile_and_a_brain_within_it():
+    """Across the seams of tiles, at the border, and nowhere outside the brain."""
+    generator = np.random.default_rng(1)
+    model = patch_cnn(channels=1, classes=3, patch_size=24)
+    images = generator.normal(size=(9, 40, 600, 1)).astype(np.float16)
+    brain = np.zeros(images.shape[:3], bool)
+    brain[3:, 5:31, 20:580] = generator.random((6, 26, 560)) < 0.8
+    dense = segment(model, images, brain)
+    assert np.array_equal(dense[~brain], np.broadcast_to([1, 0, 0], dense[~brain].shape))
+    centres = generator.permutation(np.argwhere(brain))[:100]
+    seams = np.argwhere(brain & np.isin(np.arange(600), [275, 276, 531, 532]))
+    centres = np.concatenate([centres, generator.permutation(seams)[:100]])
+    assert np.abs(dense[tuple(centres.T)] - _patchwise(model, images, centres)).max() < 1e-5
+
+
+def test_no_brain_at_all_is_all_healthy():
+    model = patch_cnn(channels=1, classes=3, patch_size=24)
+    images = np.zeros((2, 9, 8, 1))
+    dense = segment(model, images, np.zeros(images.shape[:3], bool))
+    assert (dense == [1, 0, 0]).all()
+
+
+@pytest.mark.parametrize("pools", [0, 1, 5])
+def test_any_chain_of_convolutions_and_pools_has_a_dense_form(pools):
+    layers = [keras.Input((97, 97, 1))]
+    for _ in range(pools):
+        layers += [keras.layers.Conv2D(2, 2, activation="relu"), keras.layers.MaxPooling2D(2)]
+    left = keras.Sequential(layers).output_shape[1] if pools else 97
+    layers += [keras.layers.Conv2D(4, left), keras.layers.Dropout(0.5), keras.layers.ReLU()]
+    layers += [keras.layers.Conv2D(3, 1), keras.layers.Flatten()]
+    model = keras.Sequential(layers)
+    generator = np.random.default_rng(pools)
+    images = generator.normal(size=(1, 20, 37, 1)).astype(np.float32)
+    centres = generator.integers(0, (1, 20, 37), size=(20, 3))
+    dense = segment(model, images)
+    assert np.abs(dense[tuple(centres.T)] - _patchwise(model, images, centres)).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 40), (33, 25)])
+def test_the_dense_form_is_a_keras_model_of_any_slice_size(size, tmp_path):
+    generator = np.random.default_rng(2)
+    model = patch_cnn(channels=2, classes=5, patch_size=31)
+    dense = fully_convolutional(model)
+    images = generator.normal(size=(2, *size, 2)).astype(np.float32)
+    logits = dense.predict(images, verbose=0)
+    assert logits.shape == (2, *size, 5)
+    centres = np.argwhere(np.ones(images.shape[:3], bool))
+    centres = generator.permutation(centres)[:60]
+    patches = cut_patches(images, centres, 31, fill=AIR)
+    assert np.abs(logits[tuple(centres.T)] - model.predict_on_batch(patches)).max() < 1e-5
+
+    dense.save(tmp_path / "dense.keras")
+    loaded = keras.models.load_model(tmp_path / "dense.keras")
+    assert np.array_equal(loaded.predict(images, verbose=0), logits)
+
+
+def test_the_dense_form_shares_the_weights():
+    model = patch_cnn(channels=1, classes=2, patch_size=22)
+    dense = fully_convolutional(model)
+    image = np.ones((1, 5, 5, 1), np.float32)
+    before = dense.predict(image, verbose=0)
+    model.set_weights([2 * weights for weights in model.get_weights()])
+    assert not np.allclose(dense.predict(image, verbose=0), before)
+
+
 def test_the_seed_decides_the_weights():
     one, same, other = (patch_cnn(channels=1, classes=2, seed=seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), same.get_weights()))  # noqa: B905
@@ -61,6 +126,8 @@ def test_images_that_do_not_fit_the_model_are_refused():
     model = patch_cnn(channels=4, classes=5)
     with pytest.raises(ValueError, match=r"shape \(1, 9, 9, 2\).*made for 4 modalities"):
         segment(model, np.zeros((1, 9, 9, 2)))
+    with pytest.raises(ValueError, match=r"brain has shape \(1, 9, 8\); \(1, 9, 9\) is expected"):
+        segment(model, np.zeros((1, 9, 9, 4)), np.ones((1, 9, 8), bool))
 
 
 def test_a_patch_that_is_too_small_is_refused():

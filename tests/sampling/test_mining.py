@@ -10,6 +10,7 @@ from imbalance_tf import (
     patch_dataset,
 )
 from imbalance_tf._tensorflow import keras
+from imbalance_tf.sampling.patches import cut_patches
 
 SIZE = 22
 
@@ -51,11 +52,55 @@ def test_what_is_left_out_of_the_pool_is_easy(cohort, model):
     mining.set_model(model)
     mining.on_epoch_end(0)
     rare = sampler.index.centres(sampler.index.first[4] + np.arange(sampler.index.counts[4]))
-    from imbalance_tf.sampling.patches import cut_patches
-
     patches = cut_patches(cohort.images, rare, SIZE, fill=-5).astype(np.float32)
     hard = _is_hard(model, patches, np.full(len(rare), 4), 0.4)
     assert set(map(tuple, sampler.pool[4])) == set(map(tuple, rare[hard]))
+
+
+def test_whole_slices_give_every_hard_voxel_of_them(cohort, model):
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(
+        cohort, sampler, threshold=0.4, candidates="slices", slices_per_class=1
+    )
+    mining.set_model(model)
+    mining.on_epoch_end(0)
+    slices = sorted(mining.hard["slice"].unique())
+    assert 1 <= len(slices) <= 5
+    voxels = np.argwhere(cohort.brain | (cohort.labels > 0))
+    voxels = voxels[np.isin(voxels[:, 0], slices)]
+    labels = cohort.labels[tuple(voxels.T)]
+    patches = cut_patches(cohort.images, voxels, SIZE, fill=-5).astype(np.float32)
+    hard = _is_hard(model, patches, labels, 0.4)
+    for number, pool in enumerate(sampler.pool):
+        assert set(map(tuple, pool)) == set(map(tuple, voxels[hard & (labels == number)]))
+
+
+@pytest.mark.parametrize("candidates", ["random", "slices"])
+def test_only_the_classes_asked_for_are_mined(cohort, model, candidates):
+    """The majority alone: hard negative mining."""
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, classes=["healthy"], candidates=candidates)
+    _fit(model, cohort, sampler, mining)
+    assert len(sampler.pool[0]) >= 24
+    assert not any(len(pool) for pool in sampler.pool[1:])
+    assert (mining.hard.label == 0).all()
+    centres = sampler.draw(120)
+    labels = cohort.labels[tuple(centres.T)]
+    assert np.bincount(labels).tolist() == [24] * 5
+    assert set(map(tuple, centres[labels == 0])) <= set(map(tuple, sampler.pool[0]))
+
+
+def test_the_pool_says_why_each_is_hard(cohort, model):
+    sampler = HardExampleSampler(cohort, seed=0)
+    mining = HardExampleMining(cohort, sampler, threshold=0.9, candidates_per_class=200)
+    _fit(model, cohort, sampler, mining)
+    wrong = mining.hard.predicted != mining.hard.label
+    assert wrong.any()
+    assert not wrong.all()
+    assert (mining.hard.why == np.where(wrong, "wrong", "unsure")).all()
+    assert (mining.hard.probability[~wrong] < 0.9).all()
+    centres = mining.hard[["slice", "row", "column"]].to_numpy()
+    assert (cohort.labels[tuple(centres.T)] == mining.hard.label).all()
 
 
 def test_nothing_is_mined_before_the_first_epoch_and_nothing_is_stale(cohort, model):
@@ -118,6 +163,10 @@ def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
         ({"threshold": 1.5}, "threshold=1.5; a probability from 0 to 1"),
         ({"threshold": 75}, "threshold=75; a probability"),
         ({"candidates_per_class": 0}, "candidates_per_class=0; at least 1"),
+        ({"slices_per_class": 0}, "slices_per_class=0; at least 1"),
+        ({"candidates": "voxels"}, "candidates='voxels'; 'random' or 'slices' is expected"),
+        ({"classes": ["oedema"]}, r"classes=\['oedema'\]; a list of some of \['healthy', "),
+        ({"classes": "healthy"}, "classes='healthy'; a list of some of"),
     ],
 )
 def test_wrong_arguments_are_named(cohort, change, words):
