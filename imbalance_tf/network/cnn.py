@@ -7,7 +7,14 @@ __all__ = ["patch_cnn"]
 _FILTERS = (16, 32, 64)
 
 
-def patch_cnn(*, channels: int, classes: int, patch_size: int = 64, seed: int = 0) -> keras.Model:
+def patch_cnn(
+    *,
+    channels: int,
+    classes: int,
+    patch_size: int = 64,
+    seed: int = 0,
+    precision: str = "float32",
+) -> keras.Model:
     """A small CNN that names the class of the voxel at the centre of a patch.
 
     Three times an unpadded 3x3 convolution and a 2x2 max-pool, then one convolution whose window
@@ -25,6 +32,9 @@ def patch_cnn(*, channels: int, classes: int, patch_size: int = 64, seed: int = 
         Rows and columns of a patch, at least 22.
     seed : int
         Of the initial weights.
+    precision : str
+        Keras' dtype policy of the hidden layers, such as ``"mixed_bfloat16"``. Weights and logits
+        are float32 with any.
 
     Returns
     -------
@@ -47,13 +57,18 @@ def patch_cnn(*, channels: int, classes: int, patch_size: int = 64, seed: int = 
     def convolution(filters, window, activation="relu", name=None):
         initializer = keras.initializers.HeUniform(seed=next(seeds))
         return keras.layers.Conv2D(
-            filters, window, activation=activation, kernel_initializer=initializer, name=name
+            filters,
+            window,
+            activation=activation,
+            kernel_initializer=initializer,
+            name=name,
+            dtype="float32" if name == "logits" else precision,
         )
 
     model = keras.Sequential([keras.Input((patch_size, patch_size, channels))], name="patch_cnn")
     for filters in _FILTERS:
         model.add(convolution(filters, 3))
-        model.add(keras.layers.MaxPooling2D(2))
+        model.add(keras.layers.MaxPooling2D(2, dtype=precision))
     model.add(convolution(32, model.output_shape[1:3], name="full_window"))
     model.add(convolution(classes, 1, activation=None, name="logits"))
     model.add(keras.layers.Flatten())

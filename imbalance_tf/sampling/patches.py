@@ -8,6 +8,8 @@ from imbalance_tf._tensorflow import tf
 from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
 
+from .buffers import Buffers
+
 __all__ = ["Sampler", "cut_patches", "patch_dataset"]
 
 
@@ -18,7 +20,14 @@ class Sampler(Protocol):
         """Draw n centres: (n, 3) int32, slice, row, column."""
 
 
-def cut_patches(stack: np.ndarray, centres: np.ndarray, size: int, *, fill: float) -> np.ndarray:
+def cut_patches(
+    stack: np.ndarray,
+    centres: np.ndarray,
+    size: int,
+    *,
+    fill: float,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Cut squares out of slices.
 
     A patch covers ``size // 2`` rows and columns before its centre voxel, and ends
@@ -32,18 +41,29 @@ def cut_patches(stack: np.ndarray, centres: np.ndarray, size: int, *, fill: floa
         Slice, row, column.
     fill : float
         What lies beyond the border of a slice.
+    out : array, optional
+        Where to write the patches; a new array by default.
 
     Returns
     -------
     (n, size, size, ...) array, dtype of `stack`
     """
-    patches = np.full((len(centres), size, size, *stack.shape[3:]), fill, stack.dtype)
+    patches = out
+    if patches is None:
+        patches = np.empty((len(centres), size, size, *stack.shape[3:]), stack.dtype)
     height, width = stack.shape[1:3]
+    corners = np.asarray(centres) - [0, size // 2, size // 2]
+    whole = ((corners[:, 1:] >= 0) & (corners[:, 1:] + size <= [height, width])).all(axis=1)
     # Patch by patch, a contiguous copy each: several times faster than one fancy index.
-    for patch, (number, row, column) in zip(patches, centres.tolist(), strict=True):
-        top, left = row - size // 2, column - size // 2
+    for patch, (number, top, left), inside in zip(
+        patches, corners.tolist(), whole.tolist(), strict=True
+    ):
+        if inside:
+            patch[...] = stack[number, top : top + size, left : left + size]
+            continue
         above, before = max(0, -top), max(0, -left)
         bottom, right = min(size, height - top), min(size, width - left)
+        patch[...] = fill
         patch[above:bottom, before:right] = stack[
             number, top + above : top + bottom, left + before : left + right
         ]
@@ -112,10 +132,18 @@ def patch_dataset(
         drawn = [sampler.draw(batch_size) for _ in range(steps)]
         yield from (_checked(batch, batch_size, cohort.labels.shape) for batch in drawn)
 
+    shape = (batch_size, patch_size, patch_size)
+    patch_buffers = Buffers((*shape, cohort.images.shape[-1]), cohort.images.dtype)
+    label_buffers = Buffers(shape, cohort.labels.dtype)
+
     def cut(centres):
-        patches = cut_patches(cohort.images, centres, patch_size, fill=AIR)
+        patches = cut_patches(
+            cohort.images, centres, patch_size, fill=AIR, out=patch_buffers.take()
+        )
         if target == "patch":
-            labels = cut_patches(cohort.labels, centres, patch_size, fill=0)
+            labels = cut_patches(
+                cohort.labels, centres, patch_size, fill=0, out=label_buffers.take()
+            )
         else:
             labels = cohort.labels[tuple(centres.T)]
         return patches, labels
@@ -124,8 +152,8 @@ def patch_dataset(
         patches, labels = tf.numpy_function(
             cut, [centres], [cohort.images.dtype, cohort.labels.dtype], stateful=False
         )
-        patches.set_shape((batch_size, patch_size, patch_size, cohort.images.shape[-1]))
-        labels.set_shape((batch_size, *(patch_size, patch_size)[: 2 * (target == "patch")]))
+        patches.set_shape((*shape, cohort.images.shape[-1]))
+        labels.set_shape(shape if target == "patch" else shape[:1])
         patches, labels = tf.cast(patches, tf.float32), tf.cast(labels, tf.int32)
         return (patches, labels, centres) if with_centres else (patches, labels)
 
