@@ -31,6 +31,7 @@ SAMPLERS = {
     "hard": HardExampleSampler,
 }
 STRATEGIES = tuple(SAMPLERS)
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class ExperimentConfig:
         Of Adam at the start; falls to 0 along a half cosine. The paper gives none.
     threshold, candidates_per_class
         Of `HardExampleMining`; without effect on the other strategies.
+    precision : {"float32", "mixed_bfloat16"}
+        Of the training, see `patch_cnn`.
     seed : int
         Of the initial weights and of every draw.
 
@@ -66,6 +69,7 @@ class ExperimentConfig:
     learning_rate: float = 1e-3
     threshold: float = 0.75
     candidates_per_class: int = 1000
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self):
@@ -85,6 +89,10 @@ class ExperimentConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}={value}; a whole number from {least} is expected")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision={self.precision!r}; one of {', '.join(PRECISIONS)} is expected"
+            )
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold}; a probability from 0 to 1 is expected")
         if not self.learning_rate > 0:

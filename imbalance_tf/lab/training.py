@@ -50,6 +50,7 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
             classes=len(train.scheme.classes),
             patch_size=config.patch_size,
             seed=config.seed,
+            precision=config.precision,
         )
         decay = keras.optimizers.schedules.CosineDecay(
             config.learning_rate, config.epochs * config.steps
