@@ -20,6 +20,8 @@ _PUBLIC = {
     "BalancedSampler": "sampling.samplers",
     "HardExampleSampler": "sampling.samplers",
     "patch_dataset": "sampling.patches",
+    "Audit": "sampling.audit",
+    "audit": "sampling.audit",
     "HardExampleMining": "sampling.mining",
     "patch_cnn": "network.cnn",
     "fully_convolutional": "network.dense",

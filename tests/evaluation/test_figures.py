@@ -85,3 +85,13 @@ def test_thick_slices_are_drawn_as_tall_as_they_are(cohort):
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")
+
+
+def test_draws_show_share_repeats_and_cases():
+    table = pd.DataFrame(
+        {"asked": 0.5, "drawn": [0.4, 0.6], "repeats": [1.5, np.nan], "cases": [1, 2], "of": 2},
+        index=["healthy", "lesion"],
+    )
+    figure = figures.draws(table)
+    shown = [[bar.get_width() for bar in axis.patches] for axis in figure.axes]
+    assert shown == [[40, 60], [1.5, 0], [50, 100]]

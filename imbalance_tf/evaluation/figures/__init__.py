@@ -6,7 +6,7 @@ up, the patient's right on the left.
 """
 
 from .cases import case_page
-from .charts import class_shares, dice_by_case, hard_pool, training_curve, volumes
+from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "case_page",
     "class_shares",
     "dice_by_case",
+    "draws",
     "gallery",
     "hard_pool",
     "modalities",

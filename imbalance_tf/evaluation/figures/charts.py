@@ -18,7 +18,7 @@ from .style import (
     strategy_legend,
 )
 
-__all__ = ["class_shares", "dice_by_case", "hard_pool", "training_curve", "volumes"]
+__all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
 
 
 def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
@@ -51,6 +51,32 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.grid(axis="x", linewidth=0.5)
     axis.spines[["top", "right"]].set_visible(False)
+    return closed(figure)
+
+
+def draws(table: pd.DataFrame) -> Figure:
+    """What was drawn of each class: its share, how often a voxel came back, the cases covered.
+
+    `table` is that of an `Audit`.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(10, 0.9 + 0.4 * len(table)), layout="constrained")
+    colours = [CLASS_COLOURS.get(name, "#E69F00") for name in table.index]
+    covered = 100 * table["cases"] / table["of"]
+    columns = {
+        "share of what was drawn, %": 100 * table["drawn"],
+        "draws per distinct voxel": table["repeats"],
+        "cases covered, %": covered,
+    }
+    for axis, (label, values) in zip(axes, columns.items(), strict=True):
+        axis.barh(table.index, values.fillna(0), color=colours, edgecolor="black", linewidth=0.5)
+        axis.set(xlabel=label, xlim=(0, None))
+        axis.invert_yaxis()
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].plot(100 * table["asked"], table.index, "k|", markersize=16, label="asked")
+    if table["asked"].notna().any():
+        figure.legend(loc="outside lower left", frameon=False)
+    for axis in axes[1:]:
+        axis.set_yticks([])
     return closed(figure)
 
 
