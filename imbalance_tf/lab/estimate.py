@@ -7,6 +7,7 @@ from imbalance_tf.network.dense import segment
 from imbalance_tf.sampling.patches import patch_dataset
 
 from .experiment import STRATEGIES
+from .profiles import fastest_precision
 from .workspace import Lab
 
 __all__ = ["estimate_hours"]
@@ -18,7 +19,12 @@ def estimate_hours(lab: Lab) -> float:
     """Hours for the three strategies: training, mining and segmenting the test cases."""
     profile, train, test = lab.profile, lab.train, lab.test
     size, classes = profile.patch_size, len(train.scheme.classes)
-    model = patch_cnn(channels=len(train.modalities), classes=classes, patch_size=size)
+    model = patch_cnn(
+        channels=len(train.modalities),
+        classes=classes,
+        patch_size=size,
+        precision=fastest_precision(),
+    )
     model.compile("adam", "sparse_categorical_crossentropy")
 
     def fit():

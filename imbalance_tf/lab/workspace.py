@@ -23,7 +23,7 @@ from .experiment import (
     run_experiment,
     run_folder,
 )
-from .profiles import TEST_SHARE, Profile, profile_named
+from .profiles import TEST_SHARE, Profile, fastest_precision, profile_named
 
 __all__ = ["Lab", "open_lab"]
 
@@ -51,7 +51,7 @@ class Lab:
     test: Cohort
 
     def config(self, strategy: str) -> ExperimentConfig:
-        """The config of a strategy in this profile."""
+        """The config of a strategy in this profile, in the precision that is fastest here."""
         return ExperimentConfig(
             strategy=strategy,
             epochs=self.profile.epochs,
@@ -60,6 +60,7 @@ class Lab:
             patch_size=self.profile.patch_size,
             threshold=self.profile.threshold,
             candidates_per_class=self.profile.candidates_per_class,
+            precision=fastest_precision(),
             seed=self.seed,
         )
 

@@ -14,6 +14,7 @@ import pytest
 
 from imbalance_tf import ExperimentConfig, dice_scores, load_cohort, run_experiment, segment
 from imbalance_tf.lab.experiment import run_folder
+from imbalance_tf.lab.profiles import fastest_precision
 
 CONFIG = ExperimentConfig(
     "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
@@ -206,3 +207,32 @@ def test_cohorts_that_do_not_fit_are_refused(split, cohort, tmp_path):
     with pytest.raises(ValueError, match="they must be the same"):
         run_experiment(CONFIG, split[0], cohort, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("flags : fpu avx2 avx512_bf16 sse", "mixed_bfloat16"),
+        ("flags : amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("flags : fpu avx2 avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_only_where_the_processor_has_it(tmp_path, flags, precision):
+    cpuinfo = tmp_path / "cpuinfo"
+    if flags:
+        cpuinfo.write_text(flags)
+    assert fastest_precision(cpuinfo) == precision
+
+
+def test_a_run_in_bfloat16_keeps_its_precision(split, tmp_path):
+    train, test = split
+    config = ExperimentConfig(
+        "balanced", epochs=1, steps=2, batch_size=8, patch_size=24, precision="mixed_bfloat16"
+    )
+    run = run_experiment(config, train, test, tmp_path)
+    assert run.model.layers[0].compute_dtype == "bfloat16"
+    assert run.model.layers[-1].compute_dtype == run.model.layers[-2].compute_dtype == "float32"
+    assert all(weight.dtype == "float32" for weight in run.model.weights)
+    segmented = segment(run.model, test.images, test.brain).argmax(axis=-1)
+    assert np.array_equal(segmented, run.segmentation(test))

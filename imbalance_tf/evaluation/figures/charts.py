@@ -72,7 +72,7 @@ def draws(table: pd.DataFrame) -> Figure:
         axis.set(xlabel=label, xlim=(0, None))
         axis.invert_yaxis()
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].plot(100 * table["asked"], table.index, "k|", markersize=16, label="asked")
+    axes[0].plot(100 * table["asked"], table.index, "k|", markersize=24, label="asked")
     if table["asked"].notna().any():
         figure.legend(loc="outside lower left", frameon=False)
     for axis in axes[1:]:

@@ -1,0 +1,71 @@
+"""What mining costs, beside an epoch of the paper's protocol.
+
+    python benchmarks/mining.py
+
+One epoch of 1,000 batches of 120 is timed as 100 of them; one mining with 1,000 candidates of each
+of five classes, and one of whole slices, after a first of each that compiles. Prints a table and
+writes it to ``benchmarks/mining.json``. About three minutes.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from imbalance_tf import (
+    HardExampleMining,
+    HardExampleSampler,
+    load_cohort,
+    patch_cnn,
+    patch_dataset,
+    write_phantom_cohort,
+)
+from imbalance_tf.lab.profiles import fastest_precision
+
+STEPS, EPOCH, ROUNDS = 100, 1000, 5
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        write_phantom_cohort(folder, cases=8, seed=0, slice_thickness=3)
+        cohort = load_cohort(folder)
+    sampler = HardExampleSampler(cohort, seed=0)
+    model = patch_cnn(channels=4, classes=5, precision=fastest_precision())
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    steps = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: steps.append(time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: steps.append(time.perf_counter()),
+    )
+    data = patch_dataset(cohort, sampler, steps=STEPS)
+    model.fit(data, epochs=1 + ROUNDS, shuffle=False, verbose=0, callbacks=[clock])
+    epoch = np.median(np.diff(steps)[2::2]) * EPOCH / STEPS
+
+    row = {"an epoch of 1,000 batches, s": epoch}
+    for candidates in ("random", "slices"):
+        mining = HardExampleMining(cohort, sampler, candidates=candidates, threshold=1)
+        mining.set_model(model)
+        seconds = []
+        for number in range(1 + ROUNDS):
+            started = time.perf_counter()
+            mining.on_epoch_end(number)
+            # With a threshold of 1 every candidate is hard, so the pool counts them.
+            seconds.append((time.perf_counter() - started, len(mining.hard)))
+        elapsed, count = np.median(seconds[1:], axis=0)
+        row[f"{candidates}: a mining, s"] = elapsed
+        row[f"{candidates}: candidates"] = count
+        row[f"{candidates}: share of an epoch, %"] = 100 * elapsed / epoch
+        row[f"{candidates}: microseconds a candidate"] = 1e6 * elapsed / count
+    row["slices, times faster a candidate"] = (
+        row["random: microseconds a candidate"] / row["slices: microseconds a candidate"]
+    )
+    for name, value in row.items():
+        print(f"{name:36} {value:,.2f}")
+    Path(__file__).with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What makes training fast: precision, XLA, how batches are handed over, threads.
+
+    python benchmarks/training.py
+
+Trains `patch_cnn` on balanced batches of the embedded cohort out of `patch_dataset`, each setting
+in a process of its own, since threads cannot be changed afterwards, in turn, three times. Prints
+the median patches per second of an epoch after the first, and writes it to
+``benchmarks/training.json``. About ten minutes. What precision does to Dice is measured by
+``benchmarks/precision_dice.py``.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+STEPS, ROUNDS = 100, 3
+BASE = {"precision": "float32", "xla": False, "steps_at_once": 1, "threads": 0, "loop": "fit"}
+SETTINGS = [
+    {},
+    {"precision": "mixed_bfloat16"},
+    {"xla": True},
+    {"precision": "mixed_bfloat16", "xla": True},
+    {"precision": "mixed_bfloat16", "steps_at_once": 10},
+    {"precision": "mixed_bfloat16", "loop": "train_on_batch"},
+    {"precision": "mixed_bfloat16", "threads": 1},
+    {"precision": "mixed_bfloat16", "threads": 4},
+]
+
+
+def patches_per_second(setting: dict, folder: str) -> float:
+    """Train in this process, two epochs; the first compiles."""
+    import tensorflow as tf  # before imbalance_tf, which runs a first operation
+
+    if setting["threads"]:
+        tf.config.threading.set_intra_op_parallelism_threads(setting["threads"])
+        tf.config.threading.set_inter_op_parallelism_threads(setting["threads"])
+
+    import keras
+
+    from imbalance_tf import BalancedSampler, load_cohort, patch_cnn, patch_dataset
+
+    cohort = load_cohort(folder)
+    model = patch_cnn(channels=4, classes=5, precision=setting["precision"])
+    model.compile(
+        "adam",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=setting["xla"],
+        steps_per_execution=setting["steps_at_once"],
+    )
+    data = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=STEPS)
+
+    clock = []
+    time_epoch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: clock.append(time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: clock.append(time.perf_counter()),
+    )
+    if setting["loop"] == "fit":
+        model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=[time_epoch])
+    else:
+        for _ in range(2):
+            clock.append(time.perf_counter())
+            for patches, labels in data:
+                model.train_on_batch(patches, labels)
+            clock.append(time.perf_counter())
+    return STEPS * 120 / (clock[-1] - clock[-2])
+
+
+def main():
+    if len(sys.argv) == 3:
+        print(patches_per_second(json.loads(sys.argv[1]), sys.argv[2]))
+        return
+    from imbalance_tf import write_phantom_cohort
+
+    rows = [{**BASE, **setting, "runs": []} for setting in SETTINGS]
+    with tempfile.TemporaryDirectory() as folder:
+        write_phantom_cohort(folder, cases=2, seed=0, slice_thickness=3)
+        for _ in range(ROUNDS):
+            for row in rows:
+                command = [sys.executable, __file__, json.dumps(row), folder]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                row["runs"].append(float(done.stdout.split()[-1]))
+    table = pd.DataFrame(rows)
+    table["patches/s"] = table.pop("runs").map(lambda runs: sorted(runs)[ROUNDS // 2])
+    table["times float32"] = table["patches/s"] / table["patches/s"][0]
+    print(table.replace({"threads": {0: "all"}}).to_string(float_format="{:,.2f}".format))
+    table.to_json(Path(__file__).with_suffix(".json"), orient="records", indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Time and memory of the whole lab, as whole processes.
+
+    python benchmarks/whole_lab.py [a command, such as another version's imbalance-tf]
+
+Runs ``imbalance-tf run`` in an empty folder and adds up, twice a second, the proportional set size
+of it and all its children (Linux: memory that is shared is counted once). Prints both figures and
+writes them to ``benchmarks/whole_lab.json``. About eight minutes.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil  # comes with ipykernel
+
+HERE = Path(sys.executable).with_name("imbalance-tf")
+
+
+def memory(process: psutil.Process) -> int:
+    """Bytes of a process and its children."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+            continue
+    return total
+
+
+def main():
+    command = sys.argv[1] if len(sys.argv) > 1 else str(HERE)
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w") as log:
+        started, peak = time.perf_counter(), 0
+        process = psutil.Popen([command, "run"], cwd=folder, stdout=log, stderr=log)
+        while process.poll() is None:
+            peak = max(peak, memory(process))
+            time.sleep(0.5)
+        row = {
+            "minutes": (time.perf_counter() - started) / 60,
+            "GiB at most": peak / 2**30,
+        }
+        if process.returncode:
+            sys.exit((Path(folder) / "log").read_text())
+    for name, value in row.items():
+        print(f"{name:12} {value:.2f}")
+    if len(sys.argv) == 1:
+        Path(__file__).with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
