@@ -3,7 +3,8 @@
 TensorFlow writes to file descriptor 2 when it is imported and when it runs its first operation:
 lines with process ids and times, which would stand in every executed notebook. No setting
 silences all of them, so the descriptor is turned away for that moment. Whatever was written is
-shown after all when the import fails.
+shown after all when the import fails. Whoever sets up devices or threads (`tf.config`) does so
+before this import, since TensorFlow refuses it after the first operation.
 """
 
 import os
