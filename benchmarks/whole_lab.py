@@ -2,7 +2,7 @@
 
     python benchmarks/whole_lab.py [a command, such as another version's imbalance-tf]
 
-Runs ``imbalance-tf run`` in an empty folder and adds up, twice a second, the proportional set size
+Runs ``imbalance-tf run`` in a new folder, which stays, and adds up, twice a second, the proportional set size
 of it and all its children (Linux: memory that is shared is counted once). Prints both figures and
 writes them to ``benchmarks/whole_lab.json``. About eight minutes.
 """
@@ -31,18 +31,17 @@ def memory(process: psutil.Process) -> int:
 
 def main():
     command = sys.argv[1] if len(sys.argv) > 1 else str(HERE)
-    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w") as log:
+    folder = tempfile.mkdtemp()
+    print(f"running in {folder}")
+    with open(Path(folder) / "log", "w") as log:
         started, peak = time.perf_counter(), 0
         process = psutil.Popen([command, "run"], cwd=folder, stdout=log, stderr=log)
         while process.poll() is None:
             peak = max(peak, memory(process))
             time.sleep(0.5)
-        row = {
-            "minutes": (time.perf_counter() - started) / 60,
-            "GiB at most": peak / 2**30,
-        }
-        if process.returncode:
-            sys.exit((Path(folder) / "log").read_text())
+        row = {"minutes": (time.perf_counter() - started) / 60, "GiB at most": peak / 2**30}
+    if process.returncode:
+        sys.exit((Path(folder) / "log").read_text())
     for name, value in row.items():
         print(f"{name:12} {value:.2f}")
     if len(sys.argv) == 1:

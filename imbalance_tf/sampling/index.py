@@ -8,6 +8,7 @@ __all__ = ["ClassIndex"]
 
 _NOWHERE = 255
 _BLOCK = 32  # runs
+_GROUP = 32  # blocks
 
 
 class ClassIndex:
@@ -67,15 +68,20 @@ class ClassIndex:
         self.counts = self.case_counts.sum(axis=0)
         self.first = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
 
-        # A rank is found in its block, by bisection, and in the block by looking at all its runs:
-        # a bisection of all the runs would miss the processor's cache at every step.
+        # A rank is found among the groups by bisection, and then by looking at all blocks of its
+        # group and all runs of its block: a bisection down to the runs would miss the processor's
+        # cache at every step, and cost more the more cases there are.
         order = np.argsort(group, kind="stable")
         blocks = -(-len(order) // _BLOCK)
         padded = np.zeros(blocks * _BLOCK, np.int64)
         padded[: len(order)] = lengths[order]
         ends = np.cumsum(padded.reshape(blocks, _BLOCK), axis=1)
         self._ends = ends.astype(np.min_scalar_type(_BLOCK * width))  # in ranks, in the block
-        self._firsts = np.cumsum(ends[:, -1]) - ends[:, -1]  # of each block
+        groups = -(-blocks // _GROUP)
+        firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
+        firsts[:blocks] = np.cumsum(ends[:, -1]) - ends[:, -1]
+        self._firsts = firsts.reshape(groups, _GROUP)  # ranks, of each block
+        self._group_firsts = self._firsts[:, 0].copy()
         self._rows, self._columns = rows[order], columns[order]
 
     @property
@@ -86,8 +92,8 @@ class ClassIndex:
     @property
     def nbytes(self) -> int:
         """Memory that the index holds, in bytes."""
-        held = (self._rows, self._columns, self._ends, self._firsts, self.case_counts)
-        return sum(array.nbytes for array in held)
+        held = (self._rows, self._columns, self._ends, self._firsts, self._group_firsts)
+        return self.case_counts.nbytes + sum(array.nbytes for array in held)
 
     def centres(self, ranks: np.ndarray) -> np.ndarray:
         """Centres (n, 3) int32 - slice, row, column - of the voxels at these ranks (n,).
@@ -95,8 +101,11 @@ class ClassIndex:
         Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
         """
         ranks = np.asarray(ranks, np.int64)
-        block = np.searchsorted(self._firsts, ranks, side="right") - 1
-        offset = ranks - self._firsts[block]
+        group = np.searchsorted(self._group_firsts, ranks, side="right") - 1
+        firsts = self._firsts[group]
+        place = (firsts <= ranks[:, None]).sum(axis=1) - 1
+        offset = ranks - firsts[np.arange(len(ranks)), place]
+        block = group * _GROUP + place
         ends = self._ends[block]
         run = (ends <= offset[:, None]).sum(axis=1)
         begin = np.where(run > 0, ends[np.arange(len(run)), run - 1], 0)

@@ -127,10 +127,15 @@ def patch_dataset(
     if target not in ("centre", "patch"):
         raise ValueError(f"target={target!r}; 'centre' or 'patch' is expected")
 
-    def centres():
+    def draw(_):
         # All at once: a pass that is broken off then costs as many draws as any other.
         drawn = [sampler.draw(batch_size) for _ in range(steps)]
-        yield from (_checked(batch, batch_size, cohort.labels.shape) for batch in drawn)
+        return np.stack([_checked(batch, batch_size, cohort.labels.shape) for batch in drawn])
+
+    def one_pass(number):
+        centres = tf.numpy_function(draw, [number], tf.int32)
+        centres.set_shape((steps, batch_size, 3))
+        return tf.data.Dataset.from_tensor_slices(centres)
 
     shape = (batch_size, patch_size, patch_size)
     patch_buffers = Buffers((*shape, cohort.images.shape[-1]), cohort.images.dtype)
@@ -158,9 +163,10 @@ def patch_dataset(
         return (patches, labels, centres) if with_centres else (patches, labels)
 
     return (
-        tf.data.Dataset.from_generator(
-            centres, output_signature=tf.TensorSpec((batch_size, 3), tf.int32)
-        )
+        # Not from_generator: it tells malloc to give all memory back, for the whole process, and
+        # every large tensor then costs the operating system's time (TensorFlow 2.21).
+        tf.data.Dataset.range(1)
+        .flat_map(one_pass)
         .apply(tf.data.experimental.assert_cardinality(steps))
         .map(to_tensors, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
