@@ -3,9 +3,9 @@
     python benchmarks/starving.py
 
 An epoch of ``fit`` from `patch_dataset` beside an epoch on one batch that is already in memory, in
-turn, in one process; in the precision of the lab. Of each the fastest of nine counts, since a shared
-machine halves its speed now and then. Prints both and their ratio, and writes them, with all that
-was measured, to ``benchmarks/starving.json``. About two minutes.
+turn, in one process; in the precision of the lab. Of each the fastest of nine counts, since a
+shared machine halves its speed now and then. Prints both and their ratio, and writes them, with all
+that was measured, to ``benchmarks/starving.json``. About two minutes.
 """
 
 import json

@@ -4,9 +4,9 @@
 
 Trains `patch_cnn` on balanced batches of the embedded cohort out of `patch_dataset`, each setting
 in a process of its own, since threads cannot be changed afterwards, in turn, three times. Prints
-the patches per second of an epoch after the first, the fastest of the three since a shared machine
-halves its speed now and then, and writes it to ``benchmarks/training.json``. About ten minutes. What precision does to Dice is measured by
-``benchmarks/precision_dice.py``.
+the patches per second of an epoch after the first, of the fastest of the three, since a shared
+machine halves its speed now and then; writes them to ``benchmarks/training.json``. About ten
+minutes. What precision does to Dice is measured by ``benchmarks/precision_dice.py``.
 """
 
 import json

@@ -2,9 +2,9 @@
 
     python benchmarks/whole_lab.py [a command, such as another version's imbalance-tf]
 
-Runs ``imbalance-tf run`` in a new folder, which stays, and adds up, twice a second, the proportional set size
-of it and all its children (Linux: memory that is shared is counted once). Prints both figures and
-writes them to ``benchmarks/whole_lab.json``. About eight minutes.
+Runs ``imbalance-tf run`` in a new folder, which stays, and adds up, twice a second, the
+proportional set size of it and all its children (Linux: memory that is shared is counted once).
+Prints both figures and writes them to ``benchmarks/whole_lab.json``. About eight minutes.
 """
 
 import json
