@@ -178,9 +178,11 @@ class HardExampleMining(keras.callbacks.Callback):
         centres = index.centres(np.concatenate(ranks))
         size = self.model.input_shape[1]
         logits = [
-            self.model.predict_on_batch(
-                cut_patches(self.cohort.images, part, size, fill=AIR).astype(np.float32)
-            )
+            # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
+            self.model(
+                cut_patches(self.cohort.images, part, size, fill=AIR).astype(np.float32),
+                training=False,
+            ).numpy()
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
         return centres, softmax(np.concatenate(logits).astype(np.float32), axis=-1)
