@@ -2,9 +2,10 @@
 
 Running one patch per voxel computes nearly everything many times over. A convolution without
 padding can simply run over the whole slice. A pool keeps one value in four, and which one depends
-on where the patch starts: so the map is split into its four shifted quarters, stacked along the
-batch axis, each is pooled and goes on alone, and the quarters are interleaved at the end (Giusti
-et al. 2013, "Fast image scanning with deep max-pooling convolutional neural networks").
+on where the patch starts: so the map is pooled at every place and split into the four quarters
+that one value in four can be, each goes on alone, stacked along the batch axis, and the quarters
+are interleaved at the end (Giusti et al. 2013, "Fast image scanning with deep max-pooling
+convolutional neural networks").
 """
 
 from collections.abc import Iterator
@@ -165,7 +166,9 @@ def _core(model: keras.Model) -> keras.Model:
     windows = maps = keras.Input((None, None, model.input_shape[-1]))
     for layer in model.layers:
         if isinstance(layer, keras.layers.MaxPooling2D):
-            maps = layer(_Quarters()(maps))
+            # Every shift of the pool at once, then apart: the four shifted maps would be copies.
+            pool = keras.layers.MaxPooling2D(2, strides=1, dtype=layer.dtype_policy)
+            maps = _Quarters(dtype=layer.dtype_policy.name)(pool(maps))
         elif not isinstance(
             layer, (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Dropout)
         ):
@@ -204,15 +207,12 @@ class _Surround(keras.layers.Layer):
 
 @_serializable
 class _Quarters(keras.layers.Layer):
-    """The map from each of four shifts by (0 or 1, 0 or 1), stacked along the batch axis."""
+    """Every second row and column, from each of four starts, stacked along the batch axis."""
 
     def call(self, maps):
         shape = tf.shape(maps)
-        tall, wide = (shape[1] - 1) // 2 * 2, (shape[2] - 1) // 2 * 2
-        return tf.concat(
-            [maps[:, top : top + tall, left : left + wide] for top in (0, 1) for left in (0, 1)],
-            axis=0,
-        )
+        even = maps[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
+        return tf.space_to_batch(even, [2, 2], [[0, 0], [0, 0]])
 
 
 @_serializable
@@ -220,11 +220,7 @@ class _Interleave(keras.layers.Layer):
     """What `_Quarters` split, put together again."""
 
     def call(self, maps):
-        shape = tf.shape(maps)
-        rows, columns, channels = shape[1], shape[2], maps.shape[-1]
-        quarters = tf.reshape(maps, (2, 2, -1, rows, columns, channels))
-        whole = tf.transpose(quarters, (2, 3, 0, 4, 1, 5))
-        return tf.reshape(whole, (-1, 2 * rows, 2 * columns, channels))
+        return tf.batch_to_space(maps, [2, 2], [[0, 0], [0, 0]])
 
 
 @_serializable
