@@ -3,9 +3,10 @@
     python benchmarks/dense_inference.py
 
 Times `segment` on 240x240 slices of four modalities against the patch model run on the patch of
-every voxel of one such slice, with Keras' ordinary ``predict``, and with the batches that were
-found the fastest, in one process, after a warm-up of each, and checks that they agree; and `segment` on a whole case of the embedded cohort with its brain. Prints a table and
-writes it to ``benchmarks/dense_inference.json``. About two minutes.
+every voxel of one such slice: with Keras' ordinary ``predict``, and with the batches that were
+found the fastest. One process, after a warm-up of each; checks that they agree. Then `segment` on
+a whole case of the embedded cohort with its brain. Prints a table and writes it to
+``benchmarks/dense_inference.json``. About two minutes.
 """
 
 import json
