@@ -51,6 +51,7 @@ def cut_patches(
     patches = out
     if patches is None:
         patches = np.empty((len(centres), size, size, *stack.shape[3:]), stack.dtype)
+    stack = np.asarray(stack)  # of a memory map each slicing would take twice as long
     height, width = stack.shape[1:3]
     corners = np.asarray(centres) - [0, size // 2, size // 2]
     whole = ((corners[:, 1:] >= 0) & (corners[:, 1:] + size <= [height, width])).all(axis=1)
