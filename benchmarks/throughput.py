@@ -4,8 +4,9 @@
 
 The task: batches of 120 patches of 64x64 in four modalities, balanced over five classes, of eight
 whole cases of the embedded cohort in memory, as float32 tensors. Each peer runs in a process of its
-own and may take its best settings: class positions are computed beforehand, workers persist. The
-table says what class counts each really gave. Prints it, and writes it to
+own and may take its best settings: class positions are computed beforehand, workers persist. Of
+each the faster of two counts, one in each of two rounds, since a shared machine halves its speed
+now and then. The table says what class counts each really gave. Prints it, and writes it to
 ``benchmarks/throughput.json``. About ten minutes.
 """
 
@@ -27,9 +28,12 @@ SECONDS, LIMIT = 8, 400
 def ours(cohort):
     from imbalance_tf import BalancedSampler, patch_dataset
 
-    yield from ((b[0], b[1].numpy()) for b in patch_dataset(
-        cohort, BalancedSampler(cohort, seed=0), steps=20_000, batch_size=BATCH, patch_size=SIDE
-    ))  # fmt: skip
+    # Epochs as long as the paper's, so that the draws at the start of each count too.
+    epoch = patch_dataset(
+        cohort, BalancedSampler(cohort, seed=0), steps=1000, batch_size=BATCH, patch_size=SIDE
+    )
+    while True:
+        yield from ((patches, labels.numpy()) for patches, labels in epoch)
 
 
 def monai(cohort, workers: int):
@@ -205,7 +209,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         write_phantom_cohort(folder, cases=8, seed=0, slice_thickness=1)
         load_cohort(folder, cache=Path(folder) / ".cache")
-        table = pd.DataFrame([run_alone(name, folder) for name in PEERS]).set_index("name")
+        rows = pd.DataFrame([run_alone(name, folder) for _ in range(2) for name in PEERS])
+    faster = rows.sort_values("patches/s", ascending=False).drop_duplicates("name")
+    table = faster.set_index("name").loc[list(PEERS)]
     speed = table["patches/s"]
     peers = speed[speed.index.str.startswith(("MONAI", "TorchIO"))]
     print(table.to_string(float_format="{:,.0f}".format, na_rep=""))

@@ -19,6 +19,7 @@ from .index import ClassIndex
 __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples spread over [0, 1) as evenly as any (Weyl, Kronecker)
+_NO_CENTRES = np.zeros((0, 3), np.int32)
 
 
 class _SeededSampler:
@@ -148,18 +149,29 @@ class BalancedSampler(_SeededSampler):
         """Draw n centres: (n, 3) int32, slice, row, column, in random order."""
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
-        drawn = [self._draw_class(number, count, generator) for number, count in enumerate(counts)]
-        return generator.permutation(np.concatenate(drawn))
+        chosen, ranks = zip(
+            *(self._draw_class(number, count, generator) for number, count in enumerate(counts)),
+            strict=True,
+        )
+        # One look-up for all classes: it takes little longer than the look-up for one.
+        found = self.index.centres(np.concatenate(ranks))
+        found = np.split(found, np.cumsum([len(part) for part in ranks])[:-1])
+        pairs = zip(chosen, found, strict=True)
+        return generator.permutation(np.concatenate([part for pair in pairs for part in pair]))
 
-    def _draw_class(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
+        """Centres of the class, and ranks of others in the index: n together."""
+        return _NO_CENTRES, self._draw_ranks(number, n, generator)
+
+    def _draw_ranks(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
         if n == 0:
-            return np.zeros((0, 3), np.int32)
+            return np.zeros(0, np.int64)
         first, counts = self.index.first[number], self.index.case_counts[:, number]
         if self.within == "class":
-            return self.index.centres(first + generator.integers(counts.sum(), size=n))
+            return first + generator.integers(counts.sum(), size=n)
         before = first + np.cumsum(counts) - counts
         case = generator.choice(np.flatnonzero(counts), size=n)
-        return self.index.centres(before[case] + generator.integers(counts[case]))
+        return before[case] + generator.integers(counts[case])
 
 
 class HardExampleSampler(BalancedSampler):
@@ -184,12 +196,12 @@ class HardExampleSampler(BalancedSampler):
         within: Literal["class", "case"] = "class",
     ):
         super().__init__(cohort, seed=seed, shares=shares, within=within)
-        self.pool = [np.zeros((0, 3), np.int32) for _ in self.scheme.classes]
+        self.pool = [_NO_CENTRES for _ in self.scheme.classes]
 
-    def _draw_class(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
         hard = self.pool[number]
         chosen = hard[generator.choice(len(hard), size=min(n, len(hard)), replace=False)]
-        return np.concatenate([chosen, super()._draw_class(number, n - len(chosen), generator)])
+        return chosen, self._draw_ranks(number, n - len(chosen), generator)
 
 
 def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarray:
