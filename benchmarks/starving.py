@@ -51,6 +51,7 @@ def main():
     pipeline = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=STEPS)
     (batch,) = pipeline.take(1)
     in_memory = tf.data.Dataset.from_tensors(batch).repeat(STEPS)
+    in_memory = in_memory.with_options(pipeline.options())
     clocks = {"from the pipeline": Clock(), "one batch in memory": Clock()}
     for _ in range(ROUNDS):
         for data, clock in zip((pipeline, in_memory), clocks.values(), strict=True):
