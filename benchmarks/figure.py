@@ -30,6 +30,7 @@ def main():
     peers = peers.sort_values("patches/s")
     training = pd.read_json(HERE / "training.json")
     changed = {
+        "onednn": lambda value: "" if value else "as in the first version",
         "xla": lambda value: "XLA" if value else "",
         "steps_at_once": lambda value: f"{value} steps at once" if value > 1 else "",
         "threads": lambda value: f"{value} thread{'s' * (value > 1)}" if value else "",

@@ -1,15 +1,18 @@
-"""What makes training fast: precision, XLA, how batches are handed over, threads.
+"""What makes training fast: oneDNN, precision, XLA, how batches are handed over, threads.
 
     python benchmarks/training.py
 
 Trains `patch_cnn` on balanced batches of the embedded cohort out of `patch_dataset`, each setting
-in a process of its own, since threads cannot be changed afterwards, in turn, three times. Prints
-the patches per second of an epoch after the first, of the fastest of the three, since a shared
-machine halves its speed now and then; writes them to ``benchmarks/training.json``. About ten
-minutes. What precision does to Dice is measured by ``benchmarks/precision_dice.py``.
+in a process of its own, since threads cannot be changed afterwards, in turn, three times. Without
+oneDNN means that TensorFlow itself chooses whether to use it, as in the first version of the lab:
+it does where the processor has VNNI. Prints the patches per second of an epoch after the first, of
+the fastest of the three, since a shared machine halves its speed now and then; writes them to
+``benchmarks/training.json``. About ten minutes. What precision does to Dice is measured by
+``benchmarks/precision_dice.py``.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,17 +21,27 @@ from pathlib import Path
 
 import pandas as pd
 
-STEPS, ROUNDS = 100, 3
-BASE = {"precision": "float32", "xla": False, "steps_at_once": 1, "threads": 0, "loop": "fit"}
+from imbalance_tf.lab.profiles import fastest_precision
+
+STEPS, ROUNDS = 60, 3
+FIRST = {
+    "onednn": False,
+    "precision": "float32",
+    "xla": False,
+    "steps_at_once": 1,
+    "threads": 0,
+    "loop": "fit",
+}
+NOW = {**FIRST, "onednn": True, "precision": fastest_precision()}
 SETTINGS = [
-    {},
-    {"precision": "mixed_bfloat16"},
-    {"xla": True},
-    {"precision": "mixed_bfloat16", "xla": True},
-    {"precision": "mixed_bfloat16", "steps_at_once": 10},
-    {"precision": "mixed_bfloat16", "loop": "train_on_batch"},
-    {"precision": "mixed_bfloat16", "threads": 1},
-    {"precision": "mixed_bfloat16", "threads": 4},
+    FIRST,
+    {**FIRST, "onednn": True},
+    {**FIRST, "onednn": True, "precision": "mixed_bfloat16"},
+    {**NOW, "xla": True},
+    {**NOW, "steps_at_once": 10},
+    {**NOW, "loop": "train_on_batch"},
+    {**NOW, "threads": 1},
+    {**NOW, "threads": 4},
 ]
 
 
@@ -77,17 +90,21 @@ def main():
         return
     from imbalance_tf import write_phantom_cohort
 
-    rows = [{**BASE, **setting, "runs": []} for setting in SETTINGS]
+    rows = [{**setting, "runs": []} for setting in SETTINGS]
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
     with tempfile.TemporaryDirectory() as folder:
         write_phantom_cohort(folder, cases=2, seed=0, slice_thickness=3)
         for _ in range(ROUNDS):
             for row in rows:
                 command = [sys.executable, __file__, json.dumps(row), folder]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                onednn = {"TF_ENABLE_ONEDNN_OPTS": "1"} if row["onednn"] else {}
+                done = subprocess.run(
+                    command, check=True, capture_output=True, text=True, env=environment | onednn
+                )
                 row["runs"].append(float(done.stdout.split()[-1]))
     table = pd.DataFrame(rows)
     table["patches/s"] = table["runs"].map(max)
-    table["times float32"] = table["patches/s"] / table["patches/s"][0]
+    table["times the first"] = table["patches/s"] / table["patches/s"][0]
     print(
         table.drop(columns="runs")
         .replace({"threads": {0: "all"}})

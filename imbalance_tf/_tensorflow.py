@@ -38,6 +38,9 @@ def _descriptor_2_turned_away():
 
 # INFO lines go on after the start: each exhausted tf.data iterator writes one.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# By itself TensorFlow uses oneDNN only where the processor has VNNI; without it, training takes
+# twice as long (benchmarks/training.py).
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 with _descriptor_2_turned_away():
     import keras

@@ -102,12 +102,10 @@ class ClassIndex:
         """
         ranks = np.asarray(ranks, np.int64)
         group = np.searchsorted(self._group_firsts, ranks, side="right") - 1
-        firsts = self._firsts[group]
-        place = (firsts <= ranks[:, None]).sum(axis=1) - 1
-        offset = ranks - firsts[np.arange(len(ranks)), place]
-        block = group * _GROUP + place
+        block = group * _GROUP - 1 + np.count_nonzero(self._firsts[group] <= ranks[:, None], axis=1)
+        offset = ranks - self._firsts.ravel()[block]
         ends = self._ends[block]
-        run = (ends <= offset[:, None]).sum(axis=1)
+        run = np.count_nonzero(ends <= offset[:, None], axis=1)
         begin = np.where(run > 0, ends[np.arange(len(run)), run - 1], 0)
         run += block * _BLOCK
         slices, rows = np.divmod(self._rows[run].astype(np.int64), self.shape[1])

@@ -149,15 +149,11 @@ class BalancedSampler(_SeededSampler):
         """Draw n centres: (n, 3) int32, slice, row, column, in random order."""
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
-        chosen, ranks = zip(
-            *(self._draw_class(number, count, generator) for number, count in enumerate(counts)),
-            strict=True,
-        )
+        drawn = [self._draw_class(*pair, generator) for pair in enumerate(counts.tolist())]
+        chosen, ranks = zip(*drawn, strict=True)
         # One look-up for all classes: it takes little longer than the look-up for one.
         found = self.index.centres(np.concatenate(ranks))
-        found = np.split(found, np.cumsum([len(part) for part in ranks])[:-1])
-        pairs = zip(chosen, found, strict=True)
-        return generator.permutation(np.concatenate([part for pair in pairs for part in pair]))
+        return generator.permutation(np.concatenate([*chosen, found]))
 
     def _draw_class(self, number: int, n: int, generator: np.random.Generator):
         """Centres of the class, and ranks of others in the index: n together."""
@@ -166,9 +162,10 @@ class BalancedSampler(_SeededSampler):
     def _draw_ranks(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
         if n == 0:
             return np.zeros(0, np.int64)
-        first, counts = self.index.first[number], self.index.case_counts[:, number]
+        first = self.index.first[number]
         if self.within == "class":
-            return first + generator.integers(counts.sum(), size=n)
+            return first + generator.integers(int(self.index.counts[number]), size=n)
+        counts = self.index.case_counts[:, number]
         before = first + np.cumsum(counts) - counts
         case = generator.choice(np.flatnonzero(counts), size=n)
         return before[case] + generator.integers(counts[case])
@@ -206,27 +203,33 @@ class HardExampleSampler(BalancedSampler):
 
 def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarray:
     """How many samples of each class draw number `draw` of n samples holds."""
-    # Systematic sampling: a class gets a sample for every whole number, plus a shift, between its
-    # bounds. From draw to draw the shift goes over [0, 1) evenly.
-    period, stride = _period(tuple(shares), n)
-    if period:
-        shift = ((seed + draw * stride) % period + 0.5) / period
-    else:
-        shift = (seed + draw) * _GOLDEN % 1
+    cycle = _cycle(tuple(shares), n)
+    if len(cycle):
+        return cycle[(seed + draw) % len(cycle)]
+    return _systematic(shares, n, (seed + draw) * _GOLDEN % 1)
+
+
+def _systematic(shares, n: int, shift: float) -> np.ndarray:
+    """A class gets a sample for every whole number, plus the shift, between its bounds."""
     bounds = np.round(n * np.cumsum(shares) - shift, 9)
     return np.diff(np.ceil(bounds).astype(int), prepend=0)
 
 
 @lru_cache
-def _period(shares: tuple[float, ...], n: int) -> tuple[int, int]:
-    """In how many draws the shares come out even (0: in none up to 1000), and a stride through."""
+def _cycle(shares: tuple[float, ...], n: int) -> np.ndarray:
+    """Counts (draws, classes) of as many draws as the shares take to come out even.
+
+    None if they do not in 1,000. From draw to draw the shift goes over [0, 1) evenly.
+    """
     samples = np.arange(1, 1001)[:, None] * n * np.array(shares)
     even = np.flatnonzero((np.abs(samples - np.round(samples)) < 1e-6).all(axis=1))
     if not len(even):
-        return 0, 0
+        return np.zeros((0, len(shares)), int)
     period = int(even[0]) + 1
     strides = (step for step in range(1, period + 1) if gcd(step, period) == 1)
-    return period, min(strides, key=lambda step: abs(step - _GOLDEN * period))
+    stride = min(strides, key=lambda step: abs(step - _GOLDEN * period))
+    shifts = (np.arange(period) * stride % period + 0.5) / period
+    return np.array([_systematic(shares, n, shift) for shift in shifts])
 
 
 def _as_shares(shares, classes: tuple[str, ...]) -> np.ndarray:
