@@ -5,11 +5,15 @@
 Times `segment` on 240x240 slices of four modalities against the patch model run on the patch of
 every voxel of one such slice: with Keras' ordinary ``predict``, and with the batches that were
 found the fastest. One process, after a warm-up of each; checks that they agree. Then `segment` on
-a whole case of the embedded cohort with its brain. Prints a table and writes it to
-``benchmarks/dense_inference.json``. About two minutes.
+a whole case of the embedded cohort with its brain; and, in processes of their own, what memory it
+takes, beyond its input and output, at two sizes of slice. Prints a table and writes it to
+``benchmarks/dense_inference.json``. About three minutes.
 """
 
 import json
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from operator import itemgetter
@@ -22,6 +26,7 @@ from imbalance_tf import AIR, load_cohort, patch_cnn, segment, write_phantom_coh
 from imbalance_tf.sampling.patches import cut_patches
 
 SLICES, SIDE, BATCH = 16, 240, 480
+SIDES = 512, 2048  # of the slices whose memory is compared
 
 
 def patchwise(model, image: np.ndarray, run) -> np.ndarray:
@@ -40,7 +45,30 @@ def seconds(action):
     return time.perf_counter() - started, result
 
 
+def peak() -> float:
+    """MiB at most, so far: kB on Linux, bytes on macOS."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def memory_beyond_arrays(side: int) -> float:
+    """MiB that `segment` takes at most for one slice, without the slice and the result."""
+    image = np.ones((1, side, side, 4), np.float32)
+    model = patch_cnn(channels=4, classes=5)
+    before = peak()
+    result = segment(model, image)
+    return peak() - before - result.nbytes / 2**20
+
+
 def main():
+    if len(sys.argv) == 2:
+        print(memory_beyond_arrays(int(sys.argv[1])))
+        return
+    memory = {}  # first: on Linux a process starts with the peak of the one that starts it
+    for side in SIDES:
+        command = [sys.executable, __file__, str(side)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        memory[f"memory for {side}x{side}, MiB"] = float(done.stdout)
     images = np.random.default_rng(0).normal(size=(SLICES, SIDE, SIDE, 4)).astype(np.float32)
     model = patch_cnn(channels=4, classes=5)
     segment(model, images)
@@ -66,6 +94,7 @@ def main():
         "segment, s/slice": fast / SLICES,
         **{f"faster than {name}, times": slow[name] / (fast / SLICES) for name in ways},
         f"a whole case {'x'.join(map(str, case.shape[:3]))}, s": whole_case,
+        **memory,
         "largest difference in probability": float(np.abs(dense[:1] - one_by_one).max()),
     }
     for name, value in row.items():

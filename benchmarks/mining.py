@@ -12,7 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from imbalance_tf import (
@@ -23,6 +22,7 @@ from imbalance_tf import (
     patch_dataset,
     write_phantom_cohort,
 )
+from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab.profiles import fastest_precision
 
 STEPS, EPOCH, ROUNDS = 100, 1000, 5

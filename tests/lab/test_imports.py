@@ -1,4 +1,4 @@
-"""What must not wait for TensorFlow."""
+"""What must not wait for TensorFlow, and how it starts."""
 
 import subprocess
 import sys
@@ -67,3 +67,24 @@ def test_tensorflow_starts_without_a_word(fresh_environment):
         env=fresh_environment,
     )
     assert done.stdout == done.stderr == ""
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, "1"), ("0", "0")])
+def test_onednn_is_used_unless_a_person_says_no(fresh_environment, asked, used):
+    """By itself TensorFlow leaves it out on older processors; it reads this when it is loaded."""
+    variable = "TF_ENABLE_ONEDNN_OPTS"
+    environment = {name: value for name, value in fresh_environment.items() if name != variable}
+    if asked is not None:
+        environment[variable] = asked
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'tensorflow': print(os.environ.get({variable!r}))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import imbalance_tf._tensorflow"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == [used]
