@@ -5,6 +5,7 @@
 Reads ``throughput.json`` and ``training.json`` beside it; writes ``docs/engine.png``.
 """
 
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -28,7 +29,7 @@ def bars(axis, names, speeds, colours):
 def main():
     peers = pd.read_json(HERE / "throughput.json").dropna(subset="patches/s")
     peers = peers.sort_values("patches/s")
-    training = pd.read_json(HERE / "training.json")
+    training = json.loads((HERE / "training.json").read_text())
     changed = {
         "onednn": lambda value: "" if value else "as in the first version",
         "xla": lambda value: "XLA" if value else "",
@@ -36,13 +37,11 @@ def main():
         "threads": lambda value: f"{value} thread{'s' * (value > 1)}" if value else "",
         "loop": lambda value: value if value != "fit" else "",
     }
-    names = [
-        ", ".join(filter(None, [row.precision, *(say(row[key]) for key, say in changed.items())]))
-        for _, row in training.iterrows()
-    ]
+    heights = [len(peers), *map(len, training.values())]
     figure, axes = plt.subplots(
-        2, 1, figsize=(10, 7.5), layout="constrained", height_ratios=[len(peers), len(training)]
-    )
+        len(heights), 1, figsize=(10, 0.42 * sum(heights) + 2), layout="constrained",
+        height_ratios=heights,
+    )  # fmt: skip
     colours = [
         OURS if name.startswith("imbalance_tf") else LIMIT if name.startswith("memory") else PEER
         for name in peers["name"]
@@ -50,8 +49,20 @@ def main():
     bars(axes[0], peers["name"], peers["patches/s"], colours)
     axes[0].set(xscale="log", title="Balanced patches a second (64x64x4, float32; log scale)")
     axes[0].margins(x=0.1)
-    bars(axes[1], names, training["patches/s"], PEER)
-    axes[1].set(title="Training: patches a second", xlim=(0, 1.12 * training["patches/s"].max()))
+    processors = {"float32": "without bfloat16", "mixed_bfloat16": "with bfloat16"}
+    for axis, (fastest, rows) in zip(axes[1:], training.items(), strict=True):
+        names = [
+            ", ".join(
+                filter(None, [row["precision"], *(say(row[key]) for key, say in changed.items())])
+            )
+            for row in rows
+        ]
+        speeds = [row["patches/s"] for row in rows]
+        bars(axis, names, speeds, PEER)
+        axis.set(
+            title=f"Training on a processor {processors[fastest]}: patches a second",
+            xlim=(0, 1.12 * max(speeds)),
+        )
     figure.savefig(HERE.parent / "docs" / "engine.png", dpi=100)
 
 

@@ -7,8 +7,8 @@ in a process of its own, since threads cannot be changed afterwards, in turn, th
 oneDNN means that TensorFlow itself chooses whether to use it, as in the first version of the lab:
 it does where the processor has VNNI. Prints the patches per second of an epoch after the first, of
 the fastest of the three, since a shared machine halves its speed now and then; writes them to
-``benchmarks/training.json``. About ten minutes. What precision does to Dice is measured by
-``benchmarks/precision_dice.py``.
+``benchmarks/training.json``, under the precision that the processor is fastest in. About fifteen
+minutes. What precision does to Dice is measured by ``benchmarks/precision_dice.py``.
 """
 
 import json
@@ -110,7 +110,10 @@ def main():
         .replace({"threads": {0: "all"}})
         .to_string(float_format="{:,.2f}".format)
     )
-    table.to_json(Path(__file__).with_suffix(".json"), orient="records", indent=1)
+    results = Path(__file__).with_suffix(".json")
+    kept = json.loads(results.read_text()) if results.exists() else {}
+    kept[fastest_precision()] = table.to_dict("records")
+    results.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

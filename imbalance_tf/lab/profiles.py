@@ -53,8 +53,8 @@ def profile_named(name: str) -> Profile:
 def fastest_precision(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """``"mixed_bfloat16"`` where the processor calculates in bfloat16 itself, else ``"float32"``.
 
-    There it trains about twice as fast (``benchmarks/training.py``), with Dice inside the spread of
-    three seeds in float32 (``benchmarks/precision_dice.py``); elsewhere it is emulated, and slower.
+    There it trains faster (``benchmarks/training.py``), with Dice inside the spread of three seeds
+    in float32 (``benchmarks/precision_dice.py``); elsewhere it is emulated, and far slower.
     """
     try:
         flags = cpuinfo.read_text().split()
