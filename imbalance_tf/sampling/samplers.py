@@ -210,7 +210,7 @@ def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarra
 
 
 def _systematic(shares, n: int, shift: float) -> np.ndarray:
-    """A class gets a sample for every whole number, plus the shift, between its bounds."""
+    """Counts (classes,): a sample for every whole number, plus the shift, in a class's bounds."""
     bounds = np.round(n * np.cumsum(shares) - shift, 9)
     return np.diff(np.ceil(bounds).astype(int), prepend=0)
 
@@ -219,7 +219,7 @@ def _systematic(shares, n: int, shift: float) -> np.ndarray:
 def _cycle(shares: tuple[float, ...], n: int) -> np.ndarray:
     """Counts (draws, classes) of as many draws as the shares take to come out even.
 
-    None if they do not in 1,000. From draw to draw the shift goes over [0, 1) evenly.
+    No draws if they do not within 1,000. From draw to draw the shift goes over [0, 1) evenly.
     """
     samples = np.arange(1, 1001)[:, None] * n * np.array(shares)
     even = np.flatnonzero((np.abs(samples - np.round(samples)) < 1e-6).all(axis=1))
