@@ -9,6 +9,7 @@ from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
 
 from .buffers import Buffers
+from .calls import waited_for
 
 __all__ = ["Sampler", "cut_patches", "patch_dataset"]
 
@@ -134,7 +135,7 @@ def patch_dataset(
         return np.stack([_checked(batch, batch_size, cohort.labels.shape) for batch in drawn])
 
     def one_pass(number):
-        centres = tf.numpy_function(draw, [number], tf.int32)
+        centres = tf.numpy_function(waited_for(draw), [number], tf.int32)
         centres.set_shape((steps, batch_size, 3))
         return tf.data.Dataset.from_tensor_slices(centres)
 
@@ -156,7 +157,7 @@ def patch_dataset(
 
     def to_tensors(centres):
         patches, labels = tf.numpy_function(
-            cut, [centres], [cohort.images.dtype, cohort.labels.dtype], stateful=False
+            waited_for(cut), [centres], [cohort.images.dtype, cohort.labels.dtype], stateful=False
         )
         patches.set_shape((*shape, cohort.images.shape[-1]))
         labels.set_shape(shape if target == "patch" else shape[:1])

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,3 +147,21 @@ def test_the_sampler_of_another_cohort_is_refused(cohort):
 def test_wrong_arguments_are_named(cohort, change, words):
     with pytest.raises(ValueError, match=words):
         patch_dataset(cohort, RandomSampler(cohort, seed=0), **{"steps": 1, **change})
+
+
+def test_a_script_ends_although_it_leaves_an_iterator_behind():
+    code = """
+import numpy as np
+from imbalance_tf import SCHEMES, BalancedSampler, Cohort, patch_dataset
+labels = np.random.default_rng(0).integers(0, 5, (4, 80, 80)).astype(np.uint8)
+cohort = Cohort(
+    images=np.zeros((4, 80, 80, 2), np.float16), labels=labels, brain=np.ones(labels.shape, bool),
+    case_ids=("one",), slice_case=np.zeros(4, int), scheme=SCHEMES["brats2013"],
+    modalities=("t1", "flair"),
+)
+dataset = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=500, batch_size=1000)
+batches = iter(dataset)
+for _ in range(5):
+    next(batches)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
