@@ -78,10 +78,10 @@ class ClassIndex:
         ends = np.cumsum(padded.reshape(blocks, _BLOCK), axis=1)
         self._ends = ends.astype(np.min_scalar_type(_BLOCK * width))  # in ranks, in the block
         groups = -(-blocks // _GROUP)
-        block_ends = np.full(groups * _GROUP, np.iinfo(np.int64).max)
-        block_ends[:blocks] = np.cumsum(ends[:, -1])
-        self._block_ends = block_ends.reshape(groups, _GROUP)  # in ranks
-        self._group_ends = self._block_ends[:, -1].copy()
+        firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
+        firsts[:blocks] = np.cumsum(ends[:, -1]) - ends[:, -1]
+        self._firsts = firsts.reshape(groups, _GROUP)  # ranks, of each block
+        self._group_firsts = self._firsts[:, 0].copy()
         self._rows, self._columns = rows[order], columns[order]
 
     @property
@@ -92,7 +92,7 @@ class ClassIndex:
     @property
     def nbytes(self) -> int:
         """Memory that the index holds, in bytes."""
-        held = (self._rows, self._columns, self._ends, self._block_ends, self._group_ends)
+        held = (self._rows, self._columns, self._ends, self._firsts, self._group_firsts)
         return self.case_counts.nbytes + sum(array.nbytes for array in held)
 
     def centres(self, ranks: np.ndarray) -> np.ndarray:
@@ -101,12 +101,11 @@ class ClassIndex:
         Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
         """
         ranks = np.asarray(ranks, np.int64)
-        group = np.searchsorted(self._group_ends, ranks, side="right")
-        # argmax finds the first end beyond the rank.
-        block = group * _GROUP + (self._block_ends[group] > ranks[:, None]).argmax(axis=1)
+        group = np.searchsorted(self._group_firsts, ranks, side="right") - 1
+        block = group * _GROUP - 1 + np.count_nonzero(self._firsts[group] <= ranks[:, None], axis=1)
+        offset = ranks - self._firsts.ravel()[block]
         ends = self._ends[block]
-        offset = ranks - self._block_ends.ravel()[block] + ends[:, -1]
-        run = (ends > offset[:, None]).argmax(axis=1)
+        run = np.count_nonzero(ends <= offset[:, None], axis=1)
         begin = np.where(run > 0, ends[np.arange(len(run)), run - 1], 0)
         run += block * _BLOCK
         slices, rows = np.divmod(self._rows[run].astype(np.int64), self.shape[1])

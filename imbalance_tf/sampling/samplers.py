@@ -20,7 +20,6 @@ __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples spread over [0, 1) as evenly as any (Weyl, Kronecker)
 _NO_CENTRES = np.zeros((0, 3), np.int32)
-_NO_RANKS = np.zeros(0, np.int64)
 
 
 class _SeededSampler:
@@ -150,25 +149,26 @@ class BalancedSampler(_SeededSampler):
         """Draw n centres: (n, 3) int32, slice, row, column, in random order."""
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
-        chosen, ranks = self._draw_classes(counts, generator)
-        return generator.permutation(np.concatenate([chosen, self.index.centres(ranks)]))
+        drawn = [self._draw_class(*pair, generator) for pair in enumerate(counts.tolist())]
+        chosen, ranks = zip(*drawn, strict=True)
+        # One look-up for all classes: it takes little longer than the look-up for one.
+        found = self.index.centres(np.concatenate(ranks))
+        return generator.permutation(np.concatenate([*chosen, found]))
 
-    def _draw_classes(self, counts: np.ndarray, generator: np.random.Generator):
-        """Centres of some samples, and ranks in the index of the others, by class."""
-        return _NO_CENTRES, self._draw_ranks(counts, generator)
+    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
+        """Centres of the class, and ranks of others in the index: n together."""
+        return _NO_CENTRES, self._draw_ranks(number, n, generator)
 
-    def _draw_ranks(self, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        index = self.index
+    def _draw_ranks(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
+        if n == 0:
+            return np.zeros(0, np.int64)
+        first = self.index.first[number]
         if self.within == "class":
-            voxels = np.repeat(index.counts, counts)
-            return np.repeat(index.first, counts) + generator.integers(voxels)
-        ranks = []
-        for number in np.flatnonzero(counts):
-            voxels = index.case_counts[:, number]
-            before = index.first[number] + np.cumsum(voxels) - voxels
-            case = generator.choice(np.flatnonzero(voxels), size=counts[number])
-            ranks.append(before[case] + generator.integers(voxels[case]))
-        return np.concatenate([_NO_RANKS, *ranks])
+            return first + generator.integers(int(self.index.counts[number]), size=n)
+        counts = self.index.case_counts[:, number]
+        before = first + np.cumsum(counts) - counts
+        case = generator.choice(np.flatnonzero(counts), size=n)
+        return before[case] + generator.integers(counts[case])
 
 
 class HardExampleSampler(BalancedSampler):
@@ -195,17 +195,10 @@ class HardExampleSampler(BalancedSampler):
         super().__init__(cohort, seed=seed, shares=shares, within=within)
         self.pool = [_NO_CENTRES for _ in self.scheme.classes]
 
-    def _draw_classes(self, counts: np.ndarray, generator: np.random.Generator):
-        chosen, ranks = [], [_NO_RANKS]
-        for number, n in enumerate(counts.tolist()):
-            hard = self.pool[number]
-            own = hard[generator.choice(len(hard), size=min(n, len(hard)), replace=False)]
-            chosen.append(own)
-            if n > len(own):
-                missing = np.zeros_like(counts)
-                missing[number] = n - len(own)
-                ranks.append(self._draw_ranks(missing, generator))
-        return np.concatenate(chosen), np.concatenate(ranks)
+    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
+        hard = self.pool[number]
+        chosen = hard[generator.choice(len(hard), size=min(n, len(hard)), replace=False)]
+        return chosen, self._draw_ranks(number, n - len(chosen), generator)
 
 
 def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarray:
