@@ -3,7 +3,7 @@
     pip install ".[bench]" && python benchmarks/throughput.py
 
 The task: batches of 120 patches of 64x64 in four modalities, balanced over five classes, of eight
-whole cases of the embedded cohort in memory, as float32 tensors. Each peer runs in a process of its
+whole cases of the embedded cohort in memory, as float16 tensors. Each peer runs in a process of its
 own and may take its best settings: class positions are computed beforehand, workers persist. A
 pipeline of tf.data is read as the lab's ``fit`` reads it, ten batches at a time inside a
 ``tf.function``; a loader by ``for``. Of each the fastest of four counts, one in each of four
@@ -102,14 +102,14 @@ def torchio(cohort, workers: int):
 
 
 def imbalanced_learn(cohort):
-    """balanced_batch_generator: it needs all patches in memory, so it gets 8,000 (2 GB)."""
+    """balanced_batch_generator: it needs all patches in memory, so it gets 8,000 (1 GB)."""
     from imblearn.tensorflow import balanced_batch_generator
 
     from imbalance_tf import RandomSampler
     from imbalance_tf.sampling.patches import cut_patches
 
     centres = RandomSampler(cohort, seed=0).draw(8000)
-    patches = cut_patches(cohort.images, centres, SIDE, fill=-5).astype(np.float32)
+    patches = cut_patches(cohort.images, centres, SIDE, fill=-5)
     flat = patches.reshape(len(patches), -1)
     labels = cohort.labels[tuple(centres.T)].astype(np.int64)
     batches, _ = balanced_batch_generator(flat, labels, batch_size=BATCH, random_state=0)
@@ -127,8 +127,7 @@ def sample_from_datasets(cohort):
 
     def patch(centre, label):
         begin = tf.concat([centre, [0]], axis=0)
-        cut = tf.slice(images, begin, [1, SIDE, SIDE, CHANNELS])[0]
-        return tf.cast(cut, tf.float32), label
+        return tf.slice(images, begin, [1, SIDE, SIDE, CHANNELS])[0], label
 
     def of_class(number):
         centres = np.argwhere((cohort.labels == number) & cohort.brain).astype(np.int32)
@@ -146,7 +145,7 @@ def sample_from_datasets(cohort):
 def memory_copy(cohort, distinct: int):
     """np.copyto of as many bytes, over and over: of one batch in the cache, or of distinct ones."""
     shape = (distinct, BATCH, SIDE, SIDE, CHANNELS)
-    source = np.random.default_rng(0).random(shape, np.float32)
+    source = np.random.default_rng(0).random(shape, np.float32).astype(np.float16)
     target = np.zeros_like(source)
     while True:
         for one, other in zip(target, source, strict=True):
@@ -178,7 +177,7 @@ PEERS = {
 def _volumes(cohort):
     for case_id in cohort.case_ids:
         slices = cohort.slices_of(case_id)
-        image = np.moveaxis(cohort.images[slices].astype(np.float32), -1, 0)
+        image = np.moveaxis(cohort.images[slices], -1, 0)
         yield np.ascontiguousarray(image), np.asarray(cohort.labels[slices])
 
 

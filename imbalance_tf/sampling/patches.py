@@ -108,8 +108,9 @@ def patch_dataset(
     Returns
     -------
     tf.data.Dataset
-        Of (patches, labels) or (patches, labels, centres): float32 (B, P, P, M), air beyond the
-        border; int32 (B,) or (B, P, P); int32 (B, 3), slice, row, column.
+        Of (patches, labels) or (patches, labels, centres). Patches (B, P, P, M) in the dtype of the
+        cohort's images, so float16, which a Keras model casts to what it calculates in; air beyond
+        the border. Labels int32 (B,) or (B, P, P). Centres int32 (B, 3), slice, row, column.
 
     Examples
     --------
@@ -161,7 +162,7 @@ def patch_dataset(
         )
         patches.set_shape((*shape, cohort.images.shape[-1]))
         labels.set_shape(shape if target == "patch" else shape[:1])
-        patches, labels = tf.cast(patches, tf.float32), tf.cast(labels, tf.int32)
+        labels = tf.cast(labels, tf.int32)
         return (patches, labels, centres) if with_centres else (patches, labels)
 
     # Without tuning: an iterator whose pass is over waits for its tuner, which wakes after 10, 20,
@@ -174,8 +175,7 @@ def patch_dataset(
         tf.data.Dataset.range(1)
         .flat_map(one_pass)
         .apply(tf.data.experimental.assert_cardinality(steps))
-        # Python cuts one batch at a time: two calls, so that another is cast meanwhile.
-        .map(to_tensors, num_parallel_calls=2)
+        .map(to_tensors)
         .prefetch(2)
         .with_options(untuned)
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imbalance_tf import BalancedSampler, HardExampleSampler, patch_dataset
+from imbalance_tf import BalancedSampler, HardExampleSampler, patch_cnn, patch_dataset
 from imbalance_tf._tensorflow import keras, tf
 
 README = Path(__file__).parents[2] / "README.md"
@@ -60,6 +60,33 @@ def test_resumed_at_any_batch_the_sequence_goes_on(cohort):
         sampler = _sampler(cohort)
         sampler.draws = done
         assert _equal(_batches(dataset(sampler, 9 - done)), whole[done:])
+
+
+def test_keras_casts_the_half_precision_that_a_cohort_is_kept_in(cohort):
+    """Chained layers or a class of one's own: the same weights as from batches in float32."""
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten, self.dense = keras.layers.Flatten(), keras.layers.Dense(5)
+
+        def call(self, patches):
+            return self.dense(self.flatten(patches))
+
+    def weights(make, prepare):
+        keras.utils.set_random_seed(0)
+        model = make()
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        batches = patch_dataset(cohort, _sampler(cohort), steps=4, batch_size=30, patch_size=24)
+        model.fit(batches.map(prepare), shuffle=False, verbose=0)
+        return model.get_weights()
+
+    def as_float32(patches, labels):
+        return tf.cast(patches, tf.float32), labels
+
+    for make in (Own, lambda: patch_cnn(channels=2, classes=5, patch_size=24)):
+        half, single = (weights(make, prepare) for prepare in (lambda *batch: batch, as_float32))
+        assert all(np.array_equal(one, other) for one, other in zip(half, single, strict=True))
 
 
 def test_the_unet_of_the_readme_trains_on_the_same_samplers(cohort):

@@ -54,7 +54,7 @@ def test_the_dataset_gives_patch_label_and_centre(cohort, size):
     assert len(batches) == len(dataset) == 2
     sampler = RandomSampler(cohort, seed=0)
     for patches, labels, centres in batches:
-        assert patches.dtype == np.float32
+        assert patches.dtype == cohort.images.dtype == np.float16
         assert patches.shape == (7, size, size, 2)
         assert labels.dtype == np.int32
         assert np.array_equal(centres, sampler.draw(7))
