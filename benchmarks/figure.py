@@ -47,7 +47,7 @@ def main():
         for name in peers["name"]
     ]
     bars(axes[0], peers["name"], peers["patches/s"], colours)
-    axes[0].set(xscale="log", title="Balanced patches a second (64x64x4, float32; log scale)")
+    axes[0].set(xscale="log", title="Balanced patches a second (64x64x4, float16; log scale)")
     axes[0].margins(x=0.1)
     processors = {"float32": "without bfloat16", "mixed_bfloat16": "with bfloat16"}
     for axis, (fastest, rows) in zip(axes[1:], training.items(), strict=True):

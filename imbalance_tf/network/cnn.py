@@ -39,8 +39,8 @@ def patch_cnn(
     Returns
     -------
     keras.Model
-        Patches (N, patch_size, patch_size, channels) float32 -> logits (N, classes) float32.
-        Not compiled.
+        Patches (N, patch_size, patch_size, channels) of any float dtype -> logits (N, classes)
+        float32. Not compiled.
 
     Examples
     --------

@@ -180,8 +180,7 @@ class HardExampleMining(keras.callbacks.Callback):
         logits = [
             # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
             self.model(
-                cut_patches(self.cohort.images, part, size, fill=AIR).astype(np.float32),
-                training=False,
+                cut_patches(self.cohort.images, part, size, fill=AIR), training=False
             ).numpy()
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
