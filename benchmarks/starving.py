@@ -65,7 +65,7 @@ def main():
     seconds = {name: clock.seconds[1::2] for name, clock in clocks.items()}
     ratios = np.divide(*seconds.values())
     row = {name: float(np.median(values)) for name, values in seconds.items()}
-    row |= {"ratio": float(np.median(ratios))}
+    row["ratio"] = float(np.median(ratios))
     for name, value in row.items():
         print(f"{name:24} {value:.3f}")
     print(f"from {ratios.min():.3f} to {ratios.max():.3f}")
