@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
 from imbalance_tf import LabelScheme, load_cohort
 from imbalance_tf.cohort.phantom import growth, write_phantom_cohort, writing
@@ -154,6 +155,13 @@ def test_same_seed_same_bytes_whatever_the_number_of_cases(tmp_path):
     assert {name: second[name] for name in first} == first
 
 
+def test_same_bytes_whatever_the_number_of_cores(tmp_path):
+    # A matrix product that is shared among threads rounds otherwise: of this case, six voxels.
+    with threadpool_limits(1):
+        alone = contents(write(tmp_path / "alone", seed=0, slice_thickness=3))
+    assert contents(write(tmp_path / "shared", seed=0, slice_thickness=3)) == alone
+
+
 def test_other_seed_other_tumour(tmp_path):
     here, there = (load(write(tmp_path / str(s), seed=s), 0, "seg") > 0 for s in (1, 2))
     assert (here != there).sum() > 0.3 * here.sum()
@@ -193,7 +201,9 @@ def test_interruption_leaves_no_half_written_case(tiny_cases, tmp_path, monkeypa
         patch.setattr(writing, "_write_volume", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write(folder, cases=3)
-    assert [p.name for p in sorted(folder.glob("phantom_*"))] == ["phantom_000"]
+    # The case beside it, made at the same time, may be there too: whole.
+    there = {p.name for p in folder.glob("phantom_*")}
+    assert {"phantom_000"} <= there <= {"phantom_000", "phantom_002"}
     finished = (folder / "phantom_000" / "phantom_000_t1.nii.gz").stat().st_mtime_ns
 
     write(folder, cases=3)

@@ -5,20 +5,19 @@ import json
 import operator
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from itertools import repeat
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
+from threadpoolctl import threadpool_limits
+from tqdm.contrib.concurrent import thread_map
 
 from .case import DISEASES, make_case
 from .fields import FIELD_OF_VIEW
 
 GENERATOR = "imbalance_tf phantom"
-VERSION = 2
+VERSION = 3
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
 PARAMETERS_FILE = "cohort.json"
 SCHEME_FILE = "scheme.toml"
@@ -143,19 +142,25 @@ def write_phantom_cohort(
     if disease == "lesions":
         _write_text(folder / SCHEME_FILE, LESIONS_SCHEME)
 
-    missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
-    hidden = None if progress else True  # None: shown on a terminal, hidden in a log
-    for number in tqdm(missing, desc="phantom cases", unit="case", disable=hidden):
-        name = _case_name(number)
-        partial = folder / f".{name}.partial"
+    def write(number: int) -> None:
+        partial = folder / f".{_case_name(number)}.partial"
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir()
         case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
-        with ThreadPoolExecutor(2) as pool:  # compression lets go of the interpreter
-            paths = [partial / f"{name}_{kind}.nii.gz" for kind in case]
-            list(pool.map(_write_volume, paths, case.values(), repeat(slice_thickness)))
-        partial.rename(folder / name)
+        for kind, voxels in case.items():
+            path = partial / f"{_case_name(number)}_{kind}.nii.gz"
+            _write_volume(path, voxels, slice_thickness)
+        partial.rename(folder / _case_name(number))
+
+    missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
+    hidden = None if progress else True  # None: shown on a terminal, hidden in a log
+    # Two cases at a time. Threads of the matrix library's own would spin beside them, and make the
+    # last bit of a product depend on the number of cores.
+    with threadpool_limits(1, "blas"):
+        thread_map(
+            write, missing, max_workers=2, desc="phantom cases", unit="case", disable=hidden
+        )
     return folder
 
 
