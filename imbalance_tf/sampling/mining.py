@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from imbalance_tf._tensorflow import keras, refuse_probabilities
+from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
 from imbalance_tf.network.dense import segment
@@ -121,6 +121,10 @@ class HardExampleMining(keras.callbacks.Callback):
             )
         refuse_probabilities(model)
         super().set_model(model)
+        # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
+        self._logits = tf.function(
+            lambda patches: model(patches, training=False), reduce_retracing=True
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Mine for a training that is resumed in the middle."""
@@ -178,10 +182,7 @@ class HardExampleMining(keras.callbacks.Callback):
         centres = index.centres(np.concatenate(ranks))
         size = self.model.input_shape[1]
         logits = [
-            # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
-            self.model(
-                cut_patches(self.cohort.images, part, size, fill=AIR), training=False
-            ).numpy()
+            self._logits(cut_patches(self.cohort.images, part, size, fill=AIR)).numpy()
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
         return centres, softmax(np.concatenate(logits).astype(np.float32), axis=-1)

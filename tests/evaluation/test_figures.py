@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba_array
 
 from imbalance_tf import SCHEMES
 from imbalance_tf.evaluation import figures
@@ -41,6 +42,18 @@ def test_segmentations_have_a_row_a_slice_and_a_column_a_map(cohort):
     figure = figures.segmentations(cohort, [0, 5], maps)
     assert [axis.get_title() for axis in figure.axes[:3]] == ["flair", "truth", "random"]
     assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["small", "large"]
+
+
+def test_a_batch_is_drawn_by_label_each_patch_inside_the_colour_of_its_class(cohort):
+    labels = np.array([4, 0, 2])
+    patches = np.stack([np.full((10, 10, 4), value, np.float16) for value in (4, -2.5, 0.75)])
+    figure = figures.batches({"a batch": (patches, labels)}, cohort, columns=2)
+    picture = figure.subfigs[0].axes[0].images[0].get_array()
+    tiles = picture.reshape(2, 24, 2, 24, 4).transpose(0, 2, 1, 3, 4).reshape(4, 24, 24, 4)
+    frames, middles = tiles[:, -1, -1], tiles[:, -10, -10]
+    colours = [style.class_colours(cohort.scheme)[label] for label in (0, 2, 4)]
+    np.testing.assert_allclose(frames, [*to_rgba_array(colours), (1, 1, 1, 1)])
+    np.testing.assert_allclose(middles[:, 0], [0, 0.5, 1, 1], atol=0.01)
 
 
 def test_every_case_and_the_papers_value_are_drawn(tables):

@@ -158,9 +158,7 @@ def write_phantom_cohort(
     # Two cases at a time. Threads of the matrix library's own would spin beside them, and make the
     # last bit of a product depend on the number of cores.
     with threadpool_limits(1, "blas"):
-        thread_map(
-            write, missing, max_workers=2, desc="phantom cases", unit="case", disable=hidden
-        )
+        thread_map(write, missing, max_workers=2, desc="phantom cases", unit="case", disable=hidden)
     return folder
 
 
