@@ -107,6 +107,24 @@ def test_the_dense_form_is_a_keras_model_of_any_slice_size(size, tmp_path):
     assert np.array_equal(loaded.predict(images, verbose=0), logits)
 
 
+def test_a_chain_of_ones_own_has_a_dense_form():
+    """With biases, and with activations and dropout where `patch_cnn` has none."""
+    layers, random = keras.layers, keras.initializers.RandomNormal(seed=3)
+    model = keras.Sequential([
+        keras.Input((12, 12, 1)),
+        layers.Conv2D(3, 3, activation="tanh", kernel_initializer=random, bias_initializer=random),
+        layers.MaxPooling2D(2),
+        layers.Dropout(0.5, seed=0),
+        layers.Conv2D(4, 5, kernel_initializer=random, bias_initializer=random),
+        layers.Flatten(),
+    ])  # fmt: skip
+    images = 30 * np.random.default_rng(3).normal(size=(2, 9, 14, 1)).astype(np.float32)
+    centres = np.argwhere(np.ones(images.shape[:3], bool))
+    dense = segment(model, images)[tuple(centres.T)]
+    assert np.ptp(dense, axis=0).min() > 0.01
+    assert np.abs(dense - _patchwise(model, images, centres)).max() < 1e-5
+
+
 def test_the_dense_form_shares_the_weights():
     model = patch_cnn(channels=1, classes=2, patch_size=22)
     dense = fully_convolutional(model)
