@@ -1,11 +1,12 @@
-"""What makes training fast: oneDNN, precision, XLA, how batches are handed over, threads.
+"""What makes training fast: oneDNN, no biases, precision, XLA, steps at once, threads.
 
     python benchmarks/training.py
 
 Trains `patch_cnn` on balanced batches of the embedded cohort out of `patch_dataset`, each setting
 in a process of its own, since threads cannot be changed afterwards, in turn, three times. Without
 oneDNN means that TensorFlow itself chooses whether to use it, as in the first version of the lab:
-it does where the processor has VNNI. Prints the patches per second of an epoch after the first, of
+it does where the processor has VNNI. The first version's network had biases in all convolutions.
+Prints the patches per second of an epoch after the first, of
 the fastest of the three, since a shared machine halves its speed now and then; writes them to
 ``benchmarks/training.json``, under the precision that the processor is fastest in. About fifteen
 minutes. What precision does to Dice is measured by ``benchmarks/precision_dice.py``.
@@ -26,17 +27,20 @@ from imbalance_tf.lab.profiles import fastest_precision
 STEPS, ROUNDS = 60, 3
 FIRST = {
     "onednn": False,
+    "biases": True,
     "precision": "float32",
     "xla": False,
     "steps_at_once": 1,
     "threads": 0,
     "loop": "fit",
 }
-NOW = {**FIRST, "onednn": True, "precision": fastest_precision()}
+FREE = {**FIRST, "onednn": True, "biases": False}
+NOW = {**FREE, "precision": fastest_precision()}
 SETTINGS = [
     FIRST,
     {**FIRST, "onednn": True},
-    {**FIRST, "onednn": True, "precision": "mixed_bfloat16"},
+    FREE,
+    {**FREE, "precision": "mixed_bfloat16"},
     {**NOW, "xla": True},
     {**NOW, "steps_at_once": 10},
     {**NOW, "loop": "train_on_batch"},
@@ -59,6 +63,13 @@ def patches_per_second(setting: dict, folder: str) -> float:
 
     cohort = load_cohort(folder)
     model = patch_cnn(channels=4, classes=5, precision=setting["precision"])
+    if setting["biases"]:
+
+        def with_biases(layer):
+            biases = {"use_bias": True} if isinstance(layer, keras.layers.Conv2D) else {}
+            return layer.from_config({**layer.get_config(), **biases})
+
+        model = keras.models.clone_model(model, clone_function=with_biases)
     model.compile(
         "adam",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -33,7 +33,7 @@ PROFILES: Mapping[str, Profile] = {
     for profile in (
         Profile("smoke", epochs=2, steps=4, candidates_per_class=60, cases=4, slice_thickness=10),
         Profile(
-            "lab", epochs=12, steps=100, candidates_per_class=1000, cases=20, slice_thickness=3
+            "lab", epochs=10, steps=100, candidates_per_class=1000, cases=20, slice_thickness=3
         ),
         # The paper's protocol (section IV), on as many cases as BraTS 2013 has public labels for.
         Profile(

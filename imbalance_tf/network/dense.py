@@ -18,7 +18,7 @@ from imbalance_tf.cohort.reading import AIR
 
 __all__ = ["fully_convolutional", "segment"]
 
-_SLICES, _SIDE = 8, 256
+_SLICES, _SIDE = 4, 256
 """Largest part that is computed at a time: enough to fill the processor, and a bound on memory."""
 
 _serializable = keras.saving.register_keras_serializable(package="imbalance_tf")
