@@ -6,10 +6,10 @@ Trains `patch_cnn` on balanced batches of the embedded cohort out of `patch_data
 in a process of its own, since threads cannot be changed afterwards, in turn, three times. Without
 oneDNN means that TensorFlow itself chooses whether to use it, as in the first version of the lab:
 it does where the processor has VNNI. The first version's network had biases in all convolutions.
-Prints the patches per second of an epoch after the first, of
-the fastest of the three, since a shared machine halves its speed now and then; writes them to
-``benchmarks/training.json``, under the precision that the processor is fastest in. About fifteen
-minutes. What precision does to Dice is measured by ``benchmarks/precision_dice.py``.
+Prints the patches per second of an epoch after the first, of the fastest of the three, since a
+shared machine halves its speed now and then; writes them to ``benchmarks/training.json``, under the
+precision that the processor is fastest in. About twenty minutes. What precision does to Dice is
+measured by ``benchmarks/precision_dice.py``.
 """
 
 import json
