@@ -32,7 +32,7 @@ def main():
     training = json.loads((HERE / "training.json").read_text())
     changed = {
         "onednn": lambda value: "" if value else "as in the first version",
-        "biases": lambda value: "biases" if value else "",
+        "bias_in_convolution": lambda value: "bias in convolution" if value else "",
         "xla": lambda value: "XLA" if value else "",
         "steps_at_once": lambda value: f"{value} steps at once" if value > 1 else "",
         "threads": lambda value: f"{value} thread{'s' * (value > 1)}" if value else "",

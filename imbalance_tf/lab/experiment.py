@@ -123,9 +123,10 @@ class ExperimentResult:
     @cached_property
     def model(self):
         """The trained Keras model."""
-        from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
+        # Reading tables needs no TensorFlow; a model needs the layers that this registers.
+        from imbalance_tf.network import cnn
 
-        return keras.models.load_model(self.folder / "model.keras")
+        return cnn.keras.models.load_model(self.folder / "model.keras")
 
     def segmentation(self, test: Cohort) -> np.ndarray:
         """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``."""

@@ -16,6 +16,8 @@ import numpy as np
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.reading import AIR
 
+from .cnn import ChannelBias
+
 __all__ = ["fully_convolutional", "segment"]
 
 _SLICES, _SIDE = 4, 256
@@ -38,7 +40,7 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     keras.Model
         Slices (N, H, W, M) of any size -> logits (N, H, W, classes): of each voxel what `model`
         says of the patch around it, with air beyond the border. It shares the weights of `model`;
-        it is saved, and loaded where `imbalance_tf` is imported, like any other model.
+        it is saved, and loaded once this function has been imported, like any other model.
 
     Raises
     ------
@@ -247,9 +249,8 @@ def _refuse_unknown_layers(model) -> None:
         elif isinstance(layer, layers.MaxPooling2D):
             exact = layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
         else:
-            exact = isinstance(
-                layer, (layers.InputLayer, layers.Flatten, layers.Dropout, layers.ReLU)
-            )
+            pointwise = (layers.Flatten, layers.Dropout, layers.ReLU, ChannelBias)
+            exact = isinstance(layer, (layers.InputLayer, *pointwise))
         if not exact:
             raise ValueError(
                 f"layer '{layer.name}' ({type(layer).__name__}) has no exact dense form; unpadded "

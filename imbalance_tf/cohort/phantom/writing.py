@@ -5,13 +5,14 @@ import json
 import operator
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm.contrib.concurrent import thread_map
+from tqdm import tqdm
 
 from .case import DISEASES, make_case
 from .fields import FIELD_OF_VIEW
@@ -157,8 +158,12 @@ def write_phantom_cohort(
     hidden = None if progress else True  # None: shown on a terminal, hidden in a log
     # Two cases at a time. Threads of the matrix library's own would spin beside them, and make the
     # last bit of a product depend on the number of cores.
-    with threadpool_limits(1, "blas"):
-        thread_map(write, missing, max_workers=2, desc="phantom cases", unit="case", disable=hidden)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as pool:
+        written = pool.map(write, missing)
+        for _ in tqdm(
+            written, total=len(missing), desc="phantom cases", unit="case", disable=hidden
+        ):
+            pass
     return folder
 
 
