@@ -51,6 +51,24 @@ def test_a_run_leaves_all_that_it_promises(straight, split):
     assert {f"hard_{name}" for name in split[0].scheme.classes} < set(straight.history)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from pathlib import Path; from imbalance_tf import ExperimentResult\n"
+        "print(ExperimentResult.read(Path({folder!r})).model.name)",
+        "import keras; from imbalance_tf import patch_cnn\n"
+        "print(keras.models.load_model({folder!r} + '/model.keras').name)",
+    ],
+)
+def test_another_process_loads_the_model(straight, script):
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(folder=str(straight.folder))],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "patch_cnn", done.stderr
+
+
 def test_scores_segmentation_and_model_belong_together(straight, split):
     _, test = split
     (case,) = test.case_ids
