@@ -34,13 +34,13 @@ FIRST = {
     "threads": 0,
     "loop": "fit",
 }
-FREE = {**FIRST, "onednn": True, "bias_in_convolution": False}
-NOW = {**FREE, "precision": fastest_precision()}
+AFTER_POOL = {**FIRST, "onednn": True, "bias_in_convolution": False}
+NOW = {**AFTER_POOL, "precision": fastest_precision()}
 SETTINGS = [
     FIRST,
     {**FIRST, "onednn": True},
-    FREE,
-    {**FREE, "precision": "mixed_bfloat16"},
+    AFTER_POOL,
+    {**AFTER_POOL, "precision": "mixed_bfloat16"},
     {**NOW, "xla": True},
     {**NOW, "steps_at_once": 10},
     {**NOW, "loop": "train_on_batch"},

@@ -34,12 +34,12 @@ def patch_cnn(
 ) -> keras.Model:
     """A small CNN that names the class of the voxel at the centre of a patch.
 
-    Three times an unpadded 3x3 convolution, a 2x2 max-pool and a ReLU, then one convolution whose
-    window is all that is left, then a linear layer. The paper gives no architecture; this one is
-    ours. Nothing is padded, so the same weights run over a whole slice exactly (see `segment`), and
-    nothing is batch-normalised: batch statistics would be one more thing that the composition of
-    a batch changes. It is loaded like any other model once this function has been imported, which
-    registers `ChannelBias`.
+    Three times an unpadded 3x3 convolution, a 2x2 max-pool, bias and ReLU, then one convolution
+    whose window is all that is left, then a linear layer. The paper gives no architecture; this one
+    is ours. Nothing is padded, so the same weights run over a whole slice exactly (see `segment`),
+    and nothing is batch-normalised: batch statistics would be one more thing that the composition
+    of a batch changes. It is loaded like any other model once this function has been imported,
+    which registers `ChannelBias`.
 
     Parameters
     ----------

@@ -254,7 +254,7 @@ def _refuse_unknown_layers(model) -> None:
         if not exact:
             raise ValueError(
                 f"layer '{layer.name}' ({type(layer).__name__}) has no exact dense form; unpadded "
-                f"convolutions of stride 1, 2x2 max-pools, dropout and ReLU have"
+                f"convolutions of stride 1, 2x2 max-pools, ChannelBias, dropout and ReLU have"
             )
     if tuple(model.layers[-1].input.shape[1:3]) != (1, 1):
         raise ValueError(

@@ -107,6 +107,25 @@ def test_the_dense_form_is_a_keras_model_of_any_slice_size(size, tmp_path):
     assert np.array_equal(loaded.predict(images, verbose=0), logits)
 
 
+def test_biases_after_the_pools_are_the_same_function_as_in_the_convolutions():
+    """Of the patch model and of its dense form."""
+    generator = np.random.default_rng(4)
+    model = patch_cnn(channels=2, classes=3, patch_size=22)
+    weights = [w if w.ndim > 1 else generator.normal(size=w.shape) for w in model.get_weights()]
+    model.set_weights(weights)
+    layers = [keras.Input((22, 22, 2))]
+    for filters in (16, 32, 64):
+        layers += [keras.layers.Conv2D(filters, 3, activation="relu"), keras.layers.MaxPooling2D(2)]
+    layers += [keras.layers.Conv2D(32, model.layers[-3].kernel_size, activation="relu")]
+    usual = keras.Sequential([*layers, keras.layers.Conv2D(3, 1), keras.layers.Flatten()])
+    usual.set_weights(weights)
+    images = generator.normal(size=(1, 7, 9, 2)).astype(np.float32)
+    centres = np.argwhere(np.ones(images.shape[:3], bool))
+    expected = _patchwise(usual, images, centres)
+    assert np.abs(_patchwise(model, images, centres) - expected).max() < 1e-5
+    assert np.abs(segment(model, images)[tuple(centres.T)] - expected).max() < 1e-5
+
+
 def test_a_chain_of_ones_own_has_a_dense_form():
     """With biases, and with activations and dropout where `patch_cnn` has none."""
     layers, random = keras.layers, keras.initializers.RandomNormal(seed=3)
