@@ -123,10 +123,11 @@ class ExperimentResult:
     @cached_property
     def model(self):
         """The trained Keras model."""
-        # Reading tables needs no TensorFlow; a model needs the layers that this registers.
-        from imbalance_tf.network import cnn
+        from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
+        from imbalance_tf.network.cnn import ChannelBias
 
-        return cnn.keras.models.load_model(self.folder / "model.keras")
+        layers = {"ChannelBias": ChannelBias}
+        return keras.models.load_model(self.folder / "model.keras", custom_objects=layers)
 
     def segmentation(self, test: Cohort) -> np.ndarray:
         """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``."""

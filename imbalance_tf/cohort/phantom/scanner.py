@@ -1,7 +1,5 @@
 """The scanner: tissue and tumour become T1, T1c, T2 and FLAIR images."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from scipy import ndimage
 
@@ -74,11 +72,8 @@ def scan(
         z += _texture(rng, grid, tissue, box, weights, vigour, spread, follows)
         return _acquired(rng, grid, z + MEAN_OVER_SD[modality], tissue.brain)
 
-    # A stream for each, so that the threads cannot disturb each other; numpy and scipy let go of
-    # the interpreter while they work.
-    with ThreadPoolExecutor(2) as pool:
-        images = pool.map(image, MODALITIES, rng.spawn(len(MODALITIES)))
-        return dict(zip(MODALITIES, images, strict=True))
+    streams = rng.spawn(len(MODALITIES))
+    return {name: image(name, own) for name, own in zip(MODALITIES, streams, strict=True)}
 
 
 def _contrast(rng: np.random.Generator, modality: str, disease: str):
