@@ -3,10 +3,11 @@
     python benchmarks/starving.py
 
 An epoch of ``fit`` from `patch_dataset` beside an epoch on one batch that is already in memory, in
-turn, in one process; in the precision of the lab, and as many steps at once. A shared machine
-halves its speed now and then: what counts is the median of nine ratios, each of two epochs that ran
-one after the other. Prints the median of both and of their ratio, and writes them, with all that
-was measured, to ``benchmarks/starving.json``. About six minutes.
+turn, in one process; in the precision of the lab, and as many steps at once. The speed of a shared
+machine wanders by a tenth and more: what counts is the median of many ratios, each of two epochs
+that ran one after the other, in either order as often, and how well it is known. Prints the medians
+and the 95 % interval of the ratio's (bootstrap), and writes them, with all that was measured, to
+``benchmarks/starving.json``. About eight minutes.
 """
 
 import json
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from imbalance_tf import (
     BalancedSampler,
@@ -26,7 +28,7 @@ from imbalance_tf import (
 from imbalance_tf._tensorflow import keras, tf
 from imbalance_tf.lab.profiles import fastest_precision
 
-STEPS, ROUNDS = 100, 9
+STEPS, ROUNDS = 100, 24
 
 
 class Clock(keras.callbacks.Callback):
@@ -57,18 +59,21 @@ def main():
     (batch,) = pipeline.take(1)
     in_memory = tf.data.Dataset.from_tensors(batch).repeat(STEPS)
     in_memory = in_memory.with_options(pipeline.options())
-    clocks = {"from the pipeline": Clock(), "one batch in memory": Clock()}
+    data = {"from the pipeline": pipeline, "one batch in memory": in_memory}
+    clocks = {name: Clock() for name in data}
+    order = list(data)
+    model.fit(in_memory, shuffle=False, verbose=0)  # the first compiles
     for _ in range(ROUNDS):
-        for data, clock in zip((pipeline, in_memory), clocks.values(), strict=True):
-            # Two epochs, of which the second counts: the first starts the pipeline's threads.
-            model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=[clock])
-    seconds = {name: clock.seconds[1::2] for name, clock in clocks.items()}
+        for name in order:
+            model.fit(data[name], shuffle=False, verbose=0, callbacks=[clocks[name]])
+        order.reverse()
+    seconds = {name: clock.seconds for name, clock in clocks.items()}
     ratios = np.divide(*seconds.values())
+    known = bootstrap([ratios], np.median, rng=0, method="percentile").confidence_interval
     row = {name: float(np.median(values)) for name, values in seconds.items()}
-    row["ratio"] = float(np.median(ratios))
+    row |= {"ratio": float(np.median(ratios)), "at least": known.low, "at most": known.high}
     for name, value in row.items():
         print(f"{name:24} {value:.3f}")
-    print(f"from {ratios.min():.3f} to {ratios.max():.3f}")
     row["all"] = seconds
     Path(__file__).with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n")
 
