@@ -156,13 +156,13 @@ def memory_copy(cohort, distinct: int):
 PEERS = {
     "imbalance_tf patch_dataset": ours,
     **{
-        f"MONAI RandCropByLabelClassesd, {workers} workers": (
+        f"MONAI RandCropByLabelClassesd, {workers} worker{'s' * (workers != 1)}": (
             lambda cohort, workers=workers: monai(cohort, workers)
         )
         for workers in (0, 1, 2)
     },
     **{
-        f"TorchIO LabelSampler, {workers} workers": (
+        f"TorchIO LabelSampler, {workers} worker{'s' * (workers != 1)}": (
             lambda cohort, workers=workers: torchio(cohort, workers)
         )
         for workers in (0, 1, 2)
