@@ -89,7 +89,8 @@ def patch_cnn(
         model.add(convolution(filters, 3, use_bias=False))
         model.add(keras.layers.MaxPooling2D(2, dtype=precision))
         # Bias and ReLU after the pool are the same function as before it, and the gradient of the
-        # bias does not slow down that of the convolution: a fifth more patches a second.
+        # bias does not slow down that of the convolution: a fifth more patches a second
+        # (benchmarks/training.py).
         model.add(ChannelBias(dtype=precision))
         model.add(keras.layers.ReLU(dtype=precision))
     window = model.output_shape[1:3]
