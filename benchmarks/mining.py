@@ -40,15 +40,15 @@ def main():
         on_epoch_begin=lambda epoch, logs: steps.append(time.perf_counter()),
         on_epoch_end=lambda epoch, logs: steps.append(time.perf_counter()),
     )
-    data = patch_dataset(cohort, sampler, steps=STEPS)
+    data = patch_dataset(sampler, steps=STEPS)
     model.fit(data, epochs=1 + ROUNDS, shuffle=False, verbose=0, callbacks=[clock])
     epoch = np.median(np.diff(steps)[2::2]) * EPOCH / STEPS
 
     row = {"an epoch of 1,000 batches, s": epoch}
     for candidates in ("random", "slices"):
         # With a threshold of 1 every candidate is hard, so that the pool counts them.
-        counting = HardExampleMining(cohort, sampler, candidates=candidates, threshold=1)
-        mining = HardExampleMining(cohort, sampler, candidates=candidates)
+        counting = HardExampleMining(sampler, candidates=candidates, threshold=1)
+        mining = HardExampleMining(sampler, candidates=candidates)
         seconds, counts = [], []
         for number in range(1 + ROUNDS):
             for callback in (counting, mining):

@@ -55,7 +55,7 @@ def main():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         steps_per_execution=10,  # as in the lab
     )
-    pipeline = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=STEPS)
+    pipeline = patch_dataset(BalancedSampler(cohort, seed=0), steps=STEPS)
     (batch,) = pipeline.take(1)
     in_memory = tf.data.Dataset.from_tensors(batch).repeat(STEPS)
     in_memory = in_memory.with_options(pipeline.options())

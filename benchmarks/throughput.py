@@ -31,7 +31,7 @@ def ours(cohort):
 
     # Epochs as long as the paper's, so that the draws at the start of each count too.
     epoch = patch_dataset(
-        cohort, BalancedSampler(cohort, seed=0), steps=1000, batch_size=BATCH, patch_size=SIDE
+        BalancedSampler(cohort, seed=0), steps=1000, batch_size=BATCH, patch_size=SIDE
     )
     yield from as_keras_reads(epoch, steps=1000)
 

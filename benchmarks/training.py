@@ -79,7 +79,7 @@ def patches_per_second(setting: dict, folder: str) -> float:
         jit_compile=setting["xla"],
         steps_per_execution=setting["steps_at_once"],
     )
-    data = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=STEPS)
+    data = patch_dataset(BalancedSampler(cohort, seed=0), steps=STEPS)
 
     clock = []
     time_epoch = keras.callbacks.LambdaCallback(

@@ -2,17 +2,22 @@
 
 TensorFlow writes to file descriptor 2 when it is imported and when it runs its first operation:
 lines with process ids and times, which would stand in every executed notebook. No setting
-silences all of them, so the descriptor is turned away for that moment. Whatever was written is
-shown after all when the import fails. Whoever sets up devices or threads (`tf.config`) does so
-before this import, since TensorFlow refuses it after the first operation.
+silences all of them, so the descriptor is turned away for those moments. Whatever was written is
+shown after all if they fail.
+
+The import itself runs no operation: a process may fork after it, and devices and threads
+(`tf.config`) can still be set.
 """
 
 import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 
-__all__ = ["keras", "refuse_probabilities", "tf"]
+import numpy as np
+
+__all__ = ["keras", "refuse_probabilities", "start", "tf"]
 
 
 @contextmanager
@@ -46,19 +51,30 @@ with _descriptor_2_turned_away():
     import keras
     import tensorflow as tf
 
-    tf.zeros((), tf.float16) + 1.0  # that in half precision oneDNN may not help, it says once
+
+@cache
+def start() -> None:
+    """Run a first operation, with what TensorFlow says about it turned away.
+
+    Called by whatever is about to run one anyway.
+    """
+    with _descriptor_2_turned_away():
+        tf.zeros((), tf.float16) + 1.0  # that in half precision oneDNN may not help, it says once
 
 
-def refuse_probabilities(model: keras.Model) -> None:
-    """ValueError if a classifier ends in a softmax, where logits are expected.
+def refuse_probabilities(model: keras.Model, outputs: np.ndarray) -> None:
+    """ValueError if what a classifier gives (N, classes) are probabilities, not logits.
 
     A second softmax over probabilities leaves every class between 0 and e times the others: it
-    raises no error, and makes every confidence wrong.
+    raises no error, and makes every confidence wrong. The softmax may be a layer, an activation, or
+    a function somewhere in the model, so only its outputs can tell.
     """
-    outputs = [layer for layer in model.layers if not isinstance(layer, keras.layers.Flatten)]
-    softmax = isinstance(outputs[-1], keras.layers.Softmax)
-    if softmax or getattr(outputs[-1], "activation", None) is keras.activations.softmax:
+    outputs = np.asarray(outputs, np.float64)
+    sums = outputs.sum(axis=-1)
+    # Half precision adds up to one within 0.01.
+    if len(outputs) and (outputs >= 0).all() and np.abs(sums - 1).max() < 0.02:
         raise ValueError(
-            f"'{model.name}' ends in a softmax ('{outputs[-1].name}'); logits are expected: leave "
-            f"the softmax out, and train with a loss that has from_logits=True"
+            f"'{model.name}' gives probabilities, {len(outputs)} rows from 0 up that add up to 1; "
+            f"logits are expected: leave the softmax out, and train with a loss that has "
+            f"from_logits=True"
         )

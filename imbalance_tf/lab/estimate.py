@@ -29,7 +29,6 @@ def estimate_hours(lab: Lab) -> float:
 
     def fit():
         data = patch_dataset(
-            train,
             lab.sampler("balanced"),
             steps=_STEPS,
             batch_size=profile.batch_size,
@@ -38,9 +37,7 @@ def estimate_hours(lab: Lab) -> float:
         model.fit(data, shuffle=False, verbose=0)
 
     patches = next(
-        iter(
-            patch_dataset(train, lab.sampler("balanced"), steps=1, batch_size=500, patch_size=size)
-        )
+        iter(patch_dataset(lab.sampler("balanced"), steps=1, batch_size=500, patch_size=size))
     )[0]
     step = _seconds(fit) / _STEPS
     some = test.images[:8]

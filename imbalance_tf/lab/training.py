@@ -80,7 +80,6 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
     ]
     if config.strategy == "hard":
         mining = HardExampleMining(
-            train,
             sampler,
             threshold=config.threshold,
             candidates_per_class=config.candidates_per_class,
@@ -89,7 +88,6 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
     if finished_epochs < config.epochs:
         model.fit(
             patch_dataset(
-                train,
                 sampler,
                 steps=config.steps,
                 batch_size=config.batch_size,

@@ -1,6 +1,6 @@
 """The patch classifier: one architecture for all three strategies."""
 
-from imbalance_tf._tensorflow import keras, tf
+from imbalance_tf._tensorflow import keras, start, tf
 
 __all__ = ["ChannelBias", "patch_cnn"]
 
@@ -70,6 +70,7 @@ def patch_cnn(
             f"patch_size={patch_size}; at least 22 is expected, or nothing is left after three "
             f"convolutions and pools"
         )
+    start()
     seeds = iter(range(seed * 100, seed * 100 + 100))
 
     def convolution(filters, window, *, use_bias=True, activation=None, name=None):
@@ -84,7 +85,9 @@ def patch_cnn(
             dtype="float32" if name == "logits" else precision,
         )
 
-    model = keras.Sequential([keras.Input((patch_size, patch_size, channels))], name="patch_cnn")
+    # Every dtype is said: a global policy of Keras would otherwise decide those left open.
+    patches = keras.Input((patch_size, patch_size, channels), dtype="float32")
+    model = keras.Sequential([patches], name="patch_cnn")
     for filters in _FILTERS:
         model.add(convolution(filters, 3, use_bias=False))
         model.add(keras.layers.MaxPooling2D(2, dtype=precision))
@@ -96,5 +99,5 @@ def patch_cnn(
     window = model.output_shape[1:3]
     model.add(convolution(32, window, activation="relu", name="full_window"))
     model.add(convolution(classes, 1, name="logits"))
-    model.add(keras.layers.Flatten())
+    model.add(keras.layers.Flatten(dtype="float32"))
     return model

@@ -13,17 +13,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
+from imbalance_tf._tensorflow import keras, tf
 from imbalance_tf.cohort.reading import AIR
 
-from .cnn import ChannelBias
+from .core import core_of, serializable
 
 __all__ = ["fully_convolutional", "segment"]
 
 _SLICES, _SIDE = 4, 256
 """Largest part that is computed at a time: enough to fill the processor, and a bound on memory."""
-
-_serializable = keras.saving.register_keras_serializable(package="imbalance_tf")
 
 
 def fully_convolutional(model: keras.Model) -> keras.Model:
@@ -32,8 +30,9 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     Parameters
     ----------
     model : keras.Model
-        A patch classifier as `patch_cnn` makes it: a chain of unpadded convolutions and 2x2
-        max-pools that ends in a full-window convolution; logits out.
+        A patch classifier as `patch_cnn` makes it: unpadded convolutions of stride 1, 2x2 pools,
+        and whatever treats every voxel alike, as a chain or a graph of layers and functions; at
+        the end a full-window convolution, and logits.
 
     Returns
     -------
@@ -45,7 +44,8 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     Raises
     ------
     ValueError
-        If the model has a layer that has no exact dense form.
+        If the model gives probabilities, or an operation of it has no exact dense form: a few
+        patches are held against the dense form first, operation by operation.
 
     Notes
     -----
@@ -57,10 +57,10 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     >>> classes = dense.predict(cohort.images[70:72]).argmax(axis=-1)       # doctest: +SKIP
     >>> dense.save("dense.keras")                                   # doctest: +SKIP
     """
-    core = _core(model)
-    slices = keras.Input((None, None, model.input_shape[-1]))
-    surrounded = _Surround(model.input_shape[1], _block(model))(slices)
-    logits = _CropLike()([core(surrounded), slices])
+    core = core_of(model)
+    slices = keras.Input((None, None, model.input_shape[-1]), dtype="float32")
+    surrounded = _Surround(model.input_shape[1], core.block)(slices)
+    logits = _CropLike()([core.model(surrounded), slices])
     return keras.Model(slices, logits, name=f"{model.name}_dense")
 
 
@@ -84,14 +84,14 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     Raises
     ------
     ValueError
-        If the images do not fit the model or the brain, or the model has a layer that has no
-        dense form.
+        If the images do not fit the model or the brain; or as `fully_convolutional`.
 
     Examples
     --------
     >>> probabilities = segment(model, cohort.images[70:72])        # doctest: +SKIP
     >>> labels = probabilities.argmax(axis=-1)                      # doctest: +SKIP
     """
+    run, block = _compiled(model)
     images = np.asarray(images)
     size, channels = model.input_shape[2:]
     if images.ndim != 4 or images.shape[-1] != channels:
@@ -107,13 +107,13 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
         )
     probabilities = np.zeros((*images.shape[:3], model.output_shape[-1]), np.float32)
     probabilities[..., 0] = 1
-    run = _compiled(model)
-    # A few shapes only, since each new one is prepared anew.
-    step = max(16, _block(model))
+    step = max(16, block)  # a few shapes only, since each new one is prepared anew
     for tile in _tiles(brain):
         slices, rows, columns = tile
         window = _window(images[slices], rows, columns, size, step)
-        part = run(window).numpy()[:, : rows.stop - rows.start, : columns.stop - columns.start]
+        part = run(tf.constant(window)).numpy()[
+            :, : rows.stop - rows.start, : columns.stop - columns.start
+        ]
         np.copyto(probabilities[tile], part, where=brain[tile][..., None])
     return probabilities
 
@@ -150,51 +150,25 @@ def _window(images: np.ndarray, rows: slice, columns: slice, size: int, step: in
 
 @lru_cache(maxsize=4)
 def _compiled(model):
-    """Windows of any number and size -> probabilities; traced once a model."""
-    core = _core(model)
-    signature = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32)
-    return tf.function(
-        lambda windows: tf.nn.softmax(tf.cast(core(windows, training=False), tf.float32)),
-        input_signature=[signature],
-    )
+    """Windows of any number and size -> probabilities, traced once a model; and the block."""
+    core = core_of(model)
+
+    @tf.function
+    def run(windows):
+        return tf.nn.softmax(tf.cast(core.model(windows, training=False), tf.float32))
+
+    # One trace for windows of any size. Called through `run`, TensorFlow would warn of the traces
+    # of every other model.
+    any_size = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32)
+    return run.get_concrete_function(any_size), core.block
 
 
-def _core(model: keras.Model) -> keras.Model:
-    """Windows (N, R + P - 1, C + P - 1, M) -> logits (N, R, C, classes), P the patch size.
-
-    R and C are multiples of the block.
-    """
-    _refuse_unknown_layers(model)
-    windows = maps = keras.Input((None, None, model.input_shape[-1]))
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.MaxPooling2D):
-            # Every shift of the pool at once, then apart: the four shifted maps would be copies.
-            pool = keras.layers.MaxPooling2D(2, strides=1, dtype=layer.dtype_policy)
-            maps = _Quarters(dtype=layer.dtype_policy.name)(pool(maps))
-        elif not isinstance(
-            layer, (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Dropout)
-        ):
-            maps = layer(maps)
-    for _ in _pools(model):
-        maps = _Interleave()(maps)
-    return keras.Model(windows, maps, name=f"{model.name}_core")
-
-
-def _pools(model: keras.Model) -> list:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
-
-
-def _block(model: keras.Model) -> int:
-    """Rows of the map in which every shift of every pool comes once."""
-    return 2 ** len(_pools(model))
-
-
-@_serializable
+@serializable
 class _Surround(keras.layers.Layer):
     """Air around slices, so that every voxel has a patch, and rows and columns fill blocks."""
 
     def __init__(self, patch_size: int, block: int, **other):
-        super().__init__(**other)
+        super().__init__(**other, autocast=False)
         self.patch_size, self.block = patch_size, block
 
     def call(self, slices):
@@ -207,57 +181,14 @@ class _Surround(keras.layers.Layer):
         return {**super().get_config(), "patch_size": self.patch_size, "block": self.block}
 
 
-@_serializable
-class _Quarters(keras.layers.Layer):
-    """Every second row and column, from each of four starts, stacked along the batch axis."""
-
-    def call(self, maps):
-        shape = tf.shape(maps)
-        even = maps[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
-        return tf.space_to_batch(even, [2, 2], [[0, 0], [0, 0]])
-
-
-@_serializable
-class _Interleave(keras.layers.Layer):
-    """What `_Quarters` split, put together again."""
-
-    def call(self, maps):
-        return tf.batch_to_space(maps, [2, 2], [[0, 0], [0, 0]])
-
-
-@_serializable
+@serializable
 class _CropLike(keras.layers.Layer):
     """The first map, cut to rows and columns of the second."""
+
+    def __init__(self, **other):
+        super().__init__(**other, autocast=False)
 
     def call(self, inputs):
         maps, like = inputs
         shape = tf.shape(like)
         return maps[:, : shape[1], : shape[2]]
-
-
-def _refuse_unknown_layers(model) -> None:
-    layers = keras.layers
-    refuse_probabilities(model)
-    height, width = model.input_shape[1:3]
-    if height != width:
-        raise ValueError(f"'{model.name}' takes {height}x{width} patches; squares are expected")
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D):
-            exact = layer.padding == "valid" and layer.strides == (1, 1)
-            exact &= layer.dilation_rate == (1, 1)
-            exact &= layer.kernel_size[0] == layer.kernel_size[1]
-        elif isinstance(layer, layers.MaxPooling2D):
-            exact = layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
-        else:
-            pointwise = (layers.Flatten, layers.Dropout, layers.ReLU, ChannelBias)
-            exact = isinstance(layer, (layers.InputLayer, *pointwise))
-        if not exact:
-            raise ValueError(
-                f"layer '{layer.name}' ({type(layer).__name__}) has no exact dense form; unpadded "
-                f"convolutions of stride 1, 2x2 max-pools, ChannelBias, dropout and ReLU have"
-            )
-    if tuple(model.layers[-1].input.shape[1:3]) != (1, 1):
-        raise ValueError(
-            f"the last map of '{model.name}' is {model.layers[-1].input.shape[1:3]}; the chain "
-            f"must end in a full-window convolution that leaves (1, 1)"
-        )

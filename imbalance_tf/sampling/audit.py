@@ -56,21 +56,26 @@ def audit(
     batches : int
         How many batches to look at; of a dataset no more than one pass has.
     cohort : Cohort, optional
-        Where the centres lie; by default ``source.cohort``. A dataset needs it.
+        Where the centres of a dataset lie; a sampler says it itself.
     batch_size, patch_size : int
         Of the batches, where the source is a sampler; a dataset has its own.
 
     Raises
     ------
     ValueError
-        If the cohort is missing, the dataset gives no centres, or gives labels that are not
-        those of its centres.
+        If the cohort is missing, or is not the sampler's; if the dataset gives no centres, or
+        gives labels that are not those of its centres.
 
     Examples
     --------
     >>> audit(BalancedSampler(train, seed=0), batches=100).table            # doctest: +SKIP
     """
-    cohort = cohort or getattr(source, "cohort", None)
+    own = getattr(source, "cohort", None)
+    if cohort is not None and own is not None and cohort is not own:
+        raise ValueError(
+            f"cohort= is {cohort}, but the sampler draws from {own}; leave cohort= out"
+        )
+    cohort = cohort or own
     if cohort is None:
         raise ValueError(
             f"cohort= is missing: a {type(source).__name__} does not say where its centres lie"

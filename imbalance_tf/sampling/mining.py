@@ -9,7 +9,6 @@ from scipy.special import softmax
 
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.reading import AIR
-from imbalance_tf.cohort.slices import Cohort
 from imbalance_tf.network.dense import segment
 
 from .patches import cut_patches
@@ -30,10 +29,8 @@ class HardExampleMining(keras.callbacks.Callback):
 
     Parameters
     ----------
-    cohort : Cohort
-        The training cohort, the one that the sampler draws from.
     sampler : HardExampleSampler
-        Whose pool to fill.
+        Whose pool to fill, from the voxels of its own cohort.
     threshold : float
         In [0, 1]; 0 takes only the misclassified (paper: 0.75).
     candidates_per_class : int
@@ -66,14 +63,13 @@ class HardExampleMining(keras.callbacks.Callback):
     Examples
     --------
     >>> sampler = HardExampleSampler(train, seed=0)                         # doctest: +SKIP
-    >>> mining = HardExampleMining(train, sampler)                          # doctest: +SKIP
-    >>> model.fit(patch_dataset(train, sampler, steps=100), epochs=20,
+    >>> mining = HardExampleMining(sampler)                                 # doctest: +SKIP
+    >>> model.fit(patch_dataset(sampler, steps=100), epochs=20,
     ...           callbacks=[mining], shuffle=False)                        # doctest: +SKIP
     """
 
     def __init__(
         self,
-        cohort: Cohort,
         sampler: HardExampleSampler,
         *,
         threshold: float = 0.75,
@@ -102,7 +98,7 @@ class HardExampleMining(keras.callbacks.Callback):
         known = sampler.scheme.classes
         if classes is not None and (isinstance(classes, str) or not set(classes) <= set(known)):
             raise ValueError(f"classes={classes!r}; a list of some of {list(known)} is expected")
-        self.cohort = cohort
+        self.cohort = sampler.cohort
         self.sampler = sampler
         self.threshold = threshold
         self.candidates_per_class = candidates_per_class
@@ -112,19 +108,25 @@ class HardExampleMining(keras.callbacks.Callback):
         self._mined_for = None
 
     def set_model(self, model):
-        """Refuse a model that is no patch classifier with logits for the classes."""
+        """Refuse a model that is no patch classifier with logits for the classes.
+
+        What it gives for made-up patches tells probabilities, before any time is spent on training;
+        what it gives for the candidates tells them once more, at each mining.
+        """
         classes = len(self.sampler.scheme.classes)
         if model.built and model.output_shape != (None, classes):
             raise ValueError(
                 f"'{model.name}' gives {model.output_shape}; (None, {classes}) is expected, logits "
                 f"of the class of a patch's centre: only such a model can be mined with"
             )
-        refuse_probabilities(model)
         super().set_model(model)
         # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
         self._logits = tf.function(
             lambda patches: model(patches, training=False), reduce_retracing=True
         )
+        if model.built:
+            patches = np.random.default_rng(0).normal(size=(16, *model.input_shape[1:]))
+            refuse_probabilities(model, self._logits(patches.astype(np.float32)))
 
     def on_epoch_begin(self, epoch, logs=None):
         """Mine for a training that is resumed in the middle."""
@@ -181,11 +183,13 @@ class HardExampleMining(keras.callbacks.Callback):
         ]
         centres = index.centres(np.concatenate(ranks))
         size = self.model.input_shape[1]
-        logits = [
+        parts = [
             self._logits(cut_patches(self.cohort.images, part, size, fill=AIR)).numpy()
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
-        return centres, softmax(np.concatenate(logits).astype(np.float32), axis=-1)
+        logits = np.concatenate(parts).astype(np.float32)
+        refuse_probabilities(self.model, logits)
+        return centres, softmax(logits, axis=-1)
 
     def _whole_slices(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """All centres of the mined classes in some slices, and their probabilities."""

@@ -4,7 +4,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from imbalance_tf._tensorflow import tf
+from imbalance_tf._tensorflow import start, tf
 from imbalance_tf.cohort.reading import AIR
 from imbalance_tf.cohort.slices import Cohort
 
@@ -15,7 +15,9 @@ __all__ = ["Sampler", "cut_patches", "patch_dataset"]
 
 
 class Sampler(Protocol):
-    """Whatever draws centres."""
+    """Whatever draws centres in the slices of a cohort."""
+
+    cohort: Cohort
 
     def draw(self, n: int) -> np.ndarray:
         """Draw n centres: (n, 3) int32, slice, row, column."""
@@ -73,7 +75,6 @@ def cut_patches(
 
 
 def patch_dataset(
-    cohort: Cohort,
     sampler: Sampler,
     *,
     steps: int,
@@ -90,9 +91,8 @@ def patch_dataset(
 
     Parameters
     ----------
-    cohort : Cohort
-        Where to cut; the one that the sampler draws from.
-    sampler : object with ``draw(n) -> (n, 3) centres``
+    sampler : object with ``draw(n) -> (n, 3) centres`` and ``cohort``
+        Patches are cut from the slices of its own cohort, so they cannot be those of another.
     steps : int
         Batches in one pass.
     batch_size : int
@@ -115,20 +115,22 @@ def patch_dataset(
     Examples
     --------
     >>> sampler = BalancedSampler(train, seed=0)                            # doctest: +SKIP
-    >>> batches = patch_dataset(train, sampler, steps=100)                  # doctest: +SKIP
+    >>> batches = patch_dataset(sampler, steps=100)                  # doctest: +SKIP
     >>> model.fit(batches, epochs=20, shuffle=False)                        # doctest: +SKIP
     """
     for name, value in {"steps": steps, "batch_size": batch_size, "patch_size": patch_size}.items():
         if value < 1:
             raise ValueError(f"{name}={value}; at least 1 is expected")
-    index = getattr(sampler, "index", None)
-    if index is not None and index.shape != cohort.labels.shape:
-        raise ValueError(
-            f"the sampler draws from slices of shape {index.shape}, the cohort has "
-            f"{cohort.labels.shape}; both must be of the same cohort"
+    cohort = getattr(sampler, "cohort", None)
+    if not isinstance(cohort, Cohort):
+        raise TypeError(
+            f"sampler is a {type(sampler).__name__} whose cohort is {cohort!r}; an object with "
+            f"draw(n) and a Cohort as its cohort is expected: where its centres lie"
         )
     if target not in ("centre", "patch"):
         raise ValueError(f"target={target!r}; 'centre' or 'patch' is expected")
+
+    start()
 
     def draw(_):
         # All at once: a pass that is broken off then costs as many draws as any other.

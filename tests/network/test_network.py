@@ -172,19 +172,45 @@ def test_a_patch_that_is_too_small_is_refused():
         patch_cnn(channels=1, classes=2, patch_size=21)
 
 
+NO_DENSE_FORM = "has no exact dense form"
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([keras.layers.Conv2D(2, 3, padding="same")], "layer 'odd' .Conv2D. has no exact dense"),
-        ([keras.layers.Conv2D(2, 3, strides=2)], "layer 'odd' .Conv2D. has no exact dense form"),
-        ([keras.layers.BatchNormalization()], "layer 'odd' .BatchNormalization. has no exact"),
-        ([keras.layers.Conv2D(2, (8, 3))], "layer 'odd' .Conv2D. has no exact dense form"),
-        ([keras.layers.Conv2D(2, 8, activation="softmax")], "ends in a softmax"),
-        ([keras.layers.Conv2D(2, 3)], "must end in a full-window convolution"),
+        ([keras.layers.Conv2D(2, 3, padding="same")], f"'odd' .Conv2D. of .* {NO_DENSE_FORM}"),
+        ([keras.layers.Conv2D(2, 3, strides=2)], f"'odd' .Conv2D. of .* {NO_DENSE_FORM}"),
+        ([keras.layers.MaxPooling2D(3)], f"'odd' .MaxPooling2D. of .* {NO_DENSE_FORM}"),
+        ([keras.layers.MaxPooling2D(2, strides=1, padding="same")], "'odd' .MaxPooling2D."),
+        ([keras.layers.ZeroPadding2D(1)], "'odd' .ZeroPadding2D."),
+        ([keras.layers.UpSampling2D()], "'odd' .UpSampling2D."),
+        ([keras.layers.GroupNormalization(1)], "'odd' .GroupNormalization."),
+        ([keras.layers.LayerNormalization(axis=[1, 2, 3])], "'odd' .LayerNormalization."),
+        ([keras.layers.GlobalAveragePooling2D(keepdims=True)], "'odd' .GlobalAveragePooling2D."),
+        ([keras.layers.PReLU()], "'odd' .PReLU."),
+        ([keras.layers.Lambda(lambda maps: maps - keras.ops.mean(maps))], "'odd' .Lambda."),
+        ([keras.layers.Lambda(lambda maps: maps[:, ::-1])], "'odd' .Lambda."),
     ],
 )
-def test_a_model_without_an_exact_dense_form_is_refused(layers, words):
+def test_a_model_without_an_exact_dense_form_is_refused_by_the_name_of_the_layer(layers, words):
     layers[0].name = "odd"
-    model = keras.Sequential([keras.Input((8, 8, 1)), *layers, keras.layers.Flatten()])
+    first = [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 1), *layers]
+    left = keras.Sequential(first).output_shape[1]
+    model = keras.Sequential([*first, keras.layers.Conv2D(3, left), keras.layers.Flatten()])
+    with pytest.raises(ValueError, match=words):
+        segment(model, np.zeros((1, 9, 9, 1)))
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([keras.layers.Conv2D(2, 8, activation="softmax")], "gives probabilities"),
+        ([keras.layers.Conv2D(2, 3), keras.layers.Flatten()], "'flatten.*puts the places of a map"),
+        ([keras.layers.Conv2D(2, 3)], r"must end in a full-window convolution that leaves .1, 1."),
+        ([keras.layers.GlobalAveragePooling2D()], "'global_average.* puts the places of a map"),
+    ],
+)
+def test_a_model_that_is_no_patch_classifier_with_logits_is_refused(layers, words):
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
     with pytest.raises(ValueError, match=words):
         segment(model, np.zeros((1, 9, 9, 1)))

@@ -46,8 +46,7 @@ def test_patches_without_brain_are_counted(cohort):
 
 @pytest.mark.parametrize("target", ["centre", "patch"])
 def test_a_dataset_is_audited_as_keras_gets_it(cohort, target):
-    dataset = patch_dataset(
-        cohort, BalancedSampler(cohort, seed=0), steps=4, patch_size=16, target=target,
+    dataset = patch_dataset(BalancedSampler(cohort, seed=0), steps=4, patch_size=16, target=target,
         with_centres=True,
     )  # fmt: skip
     found = audit(dataset, batches=3, cohort=cohort)
@@ -58,7 +57,7 @@ def test_a_dataset_is_audited_as_keras_gets_it(cohort, target):
 
 def test_wrong_labels_are_found(cohort):
     dataset = patch_dataset(
-        cohort, BalancedSampler(cohort, seed=0), steps=2, patch_size=8, with_centres=True
+        BalancedSampler(cohort, seed=0), steps=2, patch_size=8, with_centres=True
     )
     wrong = dataset.map(lambda patches, labels, centres: (patches, labels[::-1], centres))
     with pytest.raises(ValueError, match=r"\d+ of 120 labels in batch 0 are not those of their"):
@@ -66,10 +65,16 @@ def test_wrong_labels_are_found(cohort):
 
 
 def test_what_is_missing_is_named(cohort):
-    dataset = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=2, patch_size=8)
+    dataset = patch_dataset(BalancedSampler(cohort, seed=0), steps=2, patch_size=8)
     with pytest.raises(ValueError, match=r"cohort= is missing: a .*Dataset does not say"):
         audit(dataset, batches=2)
     with pytest.raises(ValueError, match=r"no centres; one of patch_dataset\(\.\.\., with_centres"):
         audit(dataset, batches=2, cohort=cohort)
     with pytest.raises(ValueError, match="batches=0; at least 1 is expected"):
         audit(BalancedSampler(cohort, seed=0), batches=0)
+
+
+def test_a_sampler_is_not_audited_on_another_cohort(cohort):
+    other = cohort.subset(cohort.case_ids)
+    with pytest.raises(ValueError, match=r"but the sampler draws from .* leave cohort= out"):
+        audit(BalancedSampler(cohort, seed=0), batches=1, cohort=other)

@@ -38,7 +38,7 @@ def _sampler(cohort):
 def test_any_number_of_threads_gives_the_same_bits(cohort, target):
     def passes(threads):
         dataset = patch_dataset(
-            cohort, _sampler(cohort), steps=12, batch_size=31, patch_size=24, target=target
+            _sampler(cohort), steps=12, batch_size=31, patch_size=24, target=target
         )
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads
@@ -53,7 +53,7 @@ def test_any_number_of_threads_gives_the_same_bits(cohort, target):
 
 def test_resumed_at_any_batch_the_sequence_goes_on(cohort):
     def dataset(sampler, steps):
-        return patch_dataset(cohort, sampler, steps=steps, batch_size=13, patch_size=24)
+        return patch_dataset(sampler, steps=steps, batch_size=13, patch_size=24)
 
     whole = _batches(dataset(_sampler(cohort), 9))
     for done in (1, 4, 8):
@@ -77,7 +77,7 @@ def test_keras_casts_the_half_precision_that_a_cohort_is_kept_in(cohort):
         keras.utils.set_random_seed(0)
         model = make()
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        batches = patch_dataset(cohort, _sampler(cohort), steps=4, batch_size=30, patch_size=24)
+        batches = patch_dataset(_sampler(cohort), steps=4, batch_size=30, patch_size=24)
         model.fit(batches.map(prepare), shuffle=False, verbose=0)
         return model.get_weights()
 
@@ -123,7 +123,7 @@ from imbalance_tf import patch_dataset
 train = load_cohort({folder!r})
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 sampler = HardExampleSampler(train, seed=0)
-data = patch_dataset(train, sampler, steps=3, batch_size=40, patch_size=24)
+data = patch_dataset(sampler, steps=3, batch_size=40, patch_size=24)
 
 for patches, labels in strategy.experimental_distribute_dataset(data):
     parts = [part.numpy() for part in strategy.experimental_local_results(labels)]
@@ -133,7 +133,7 @@ for patches, labels in strategy.experimental_distribute_dataset(data):
 with strategy.scope():
     model = patch_cnn(channels=4, classes=5, patch_size=24)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-mining = HardExampleMining(train, sampler, candidates_per_class=20)
+mining = HardExampleMining(sampler, candidates_per_class=20)
 history = model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[mining]).history
 assert model.optimizer.iterations.numpy() == 9
 assert history["loss"][-1] < history["loss"][0]

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from imbalance_tf.sampling.patches import cut_patches
 
 
 class Fixed:
-    """A sampler that draws what it was given: whatever has draw(n) is a sampler."""
+    """A sampler that draws what it was given: whatever has a cohort and draw(n) is a sampler."""
 
-    def __init__(self, centres):
+    def __init__(self, cohort, centres):
+        self.cohort = cohort
         self.centres = np.asarray(centres, np.int32)
 
     def draw(self, n):
@@ -46,8 +48,7 @@ def test_patches_are_those_of_a_padded_slice_at_every_border(size, data):
 
 @pytest.mark.parametrize("size", [16, 33])
 def test_the_dataset_gives_patch_label_and_centre(cohort, size):
-    dataset = patch_dataset(
-        cohort, RandomSampler(cohort, seed=0), steps=2, batch_size=7, patch_size=size,
+    dataset = patch_dataset(RandomSampler(cohort, seed=0), steps=2, batch_size=7, patch_size=size,
         with_centres=True,
     )  # fmt: skip
     batches = list(dataset.as_numpy_iterator())
@@ -64,9 +65,9 @@ def test_the_dataset_gives_patch_label_and_centre(cohort, size):
 
 
 def test_the_target_can_be_the_label_map_of_the_patch(cohort):
-    sampler = Fixed([[0, 0, 0], [3, 69, 60], [5, 30, 30]])
+    sampler = Fixed(cohort, [[0, 0, 0], [3, 69, 60], [5, 30, 30]])
     ((_, labels),) = patch_dataset(
-        cohort, sampler, steps=1, batch_size=3, patch_size=16, target="patch"
+        sampler, steps=1, batch_size=3, patch_size=16, target="patch"
     ).as_numpy_iterator()
     assert labels.dtype == np.int32
     assert np.array_equal(labels, _by_padding(cohort.labels, sampler.centres, 16, 0))
@@ -74,14 +75,13 @@ def test_the_target_can_be_the_label_map_of_the_patch(cohort):
 
 @pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
 def test_every_batch_that_keras_gets_holds_24_of_each_class(cohort, Sampler):
-    dataset = patch_dataset(cohort, Sampler(cohort, seed=0), steps=12, patch_size=24)
+    dataset = patch_dataset(Sampler(cohort, seed=0), steps=12, patch_size=24)
     counts = [np.bincount(labels).tolist() for _, labels in dataset.as_numpy_iterator()]
     assert counts == [[24] * 5] * 12
 
 
 def _epochs(cohort, seed):
-    dataset = patch_dataset(
-        cohort, RandomSampler(cohort, seed=seed), steps=3, batch_size=20, patch_size=8,
+    dataset = patch_dataset(RandomSampler(cohort, seed=seed), steps=3, batch_size=20, patch_size=8,
         with_centres=True,
     )  # fmt: skip
     return np.array([[batch[2] for batch in dataset.as_numpy_iterator()] for _ in range(2)])
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_batches_and_every_pass_others(cohort):
 
 def test_a_pass_that_is_broken_off_costs_as_many_draws_as_any_other(cohort):
     sampler = RandomSampler(cohort, seed=0)
-    dataset = patch_dataset(cohort, sampler, steps=40, batch_size=5, patch_size=8)
+    dataset = patch_dataset(sampler, steps=40, batch_size=5, patch_size=8)
     next(iter(dataset))
     assert sampler.draws == 40
 
@@ -111,28 +111,48 @@ def test_a_pass_that_is_broken_off_costs_as_many_draws_as_any_other(cohort):
     ],
 )
 def test_centres_that_are_none_are_refused(cohort, centres, words):
+    given = cohort
+
     class Odd:
+        cohort = given
+
         def draw(self, n):
             return np.array(centres)
 
-    dataset = patch_dataset(cohort, Odd(), steps=1, batch_size=1, patch_size=8)
+    dataset = patch_dataset(Odd(), steps=1, batch_size=1, patch_size=8)
     with pytest.raises(Exception, match=words):
         next(iter(dataset))
 
 
 def test_any_integers_are_centres(cohort):
+    given = cohort
+
     class Plain:
+        cohort = given
+
         def draw(self, n):
             return [[0, 10, 20]] * n
 
-    ((_, labels),) = patch_dataset(cohort, Plain(), steps=1, batch_size=2, patch_size=8)
+    ((_, labels),) = patch_dataset(Plain(), steps=1, batch_size=2, patch_size=8)
     assert labels.numpy().tolist() == [cohort.labels[0, 10, 20]] * 2
 
 
-def test_the_sampler_of_another_cohort_is_refused(cohort):
-    other = RandomSampler(cohort.subset(["large"]), seed=0)
-    with pytest.raises(ValueError, match="both must be of the same cohort"):
-        patch_dataset(cohort, other, steps=1)
+def test_patches_and_labels_are_those_of_the_samplers_own_cohort(cohort):
+    """Of another one of the same shape, 24 patches of each class could all be healthy."""
+    other = replace(cohort, labels=np.zeros_like(cohort.labels))
+    with pytest.raises(TypeError):
+        patch_dataset(other, BalancedSampler(cohort, seed=0), steps=1)
+    ((_, labels),) = patch_dataset(BalancedSampler(cohort, seed=0), steps=1, patch_size=8)
+    assert np.bincount(labels).tolist() == [24] * 5
+
+
+def test_a_sampler_that_does_not_say_where_its_centres_lie_is_refused():
+    class Lost:
+        def draw(self, n):
+            return [[0, 10, 20]] * n
+
+    with pytest.raises(TypeError, match="Lost whose cohort is None; an object with draw"):
+        patch_dataset(Lost(), steps=1)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +166,7 @@ def test_the_sampler_of_another_cohort_is_refused(cohort):
 )
 def test_wrong_arguments_are_named(cohort, change, words):
     with pytest.raises(ValueError, match=words):
-        patch_dataset(cohort, RandomSampler(cohort, seed=0), **{"steps": 1, **change})
+        patch_dataset(RandomSampler(cohort, seed=0), **{"steps": 1, **change})
 
 
 def test_a_script_ends_in_silence_although_it_leaves_an_iterator_behind():
@@ -159,7 +179,7 @@ cohort = Cohort(
     case_ids=("one",), slice_case=np.zeros(4, int), scheme=SCHEMES["brats2013"],
     modalities=("t1", "flair"),
 )
-dataset = patch_dataset(cohort, BalancedSampler(cohort, seed=0), steps=500, batch_size=1000)
+dataset = patch_dataset(BalancedSampler(cohort, seed=0), steps=500, batch_size=1000)
 batches = iter(dataset)
 for _ in range(5):
     next(batches)
