@@ -61,6 +61,8 @@ class _Added:
     origin: np.ndarray
     scan_shape: tuple[int, int, int]
     affine: np.ndarray
+    digest: str
+    synthetic: bool
 
 
 class Gathering:
@@ -89,6 +91,8 @@ class Gathering:
             origin=np.array([section.start for section in box]),
             scan_shape=whole,
             affine=case.affine,
+            digest=case.digest,
+            synthetic=case.synthetic,
         )
 
     def cohort(
@@ -129,7 +133,7 @@ class Gathering:
         for case_id in self._added.keys() - chosen.keys():
             for name in ARRAYS:
                 self._shelf.drop(f"{numbers[case_id]} {name}")
-        return Cohort(
+        cohort = Cohort(
             **{name: self._shelf.get(name) for name in ARRAYS},
             case_ids=tuple(chosen),
             slice_case=np.repeat(np.arange(len(chosen)), depths),
@@ -139,4 +143,6 @@ class Gathering:
             origins=np.stack(origins),
             scan_shapes=np.array([case.scan_shape for case in chosen.values()]),
             left_out=dict(left_out),
+            synthetic=[case.synthetic for case in chosen.values()],
         )
+        return cohort.as_read(case.digest for case in chosen.values())

@@ -4,22 +4,21 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from .assembling import ARRAYS
+from .disk import alone, made_folder, remove_own
 from .labels import LabelScheme
+from .reading import VERSION
 from .slices import Cohort
 
 __all__ = ["cached"]
 
-VERSION = 1
-"""Raised whenever the same files give other arrays."""
 CONTENTS = "cohort.json"
+_OWN = (CONTENTS, "*.npy")
 
 
 def cached(cache: Path, name: str, identity: dict, build: Callable[[Path], Cohort]) -> Cohort:
@@ -44,14 +43,14 @@ def cached(cache: Path, name: str, identity: dict, build: Callable[[Path], Cohor
         if cohort := _read(place, identity):  # another process has built it meanwhile
             return cohort
         partial = cache / f".{name}.partial"
-        _remove(partial)
+        remove_own(partial, _OWN)
         partial.mkdir()
         try:
             _write_contents(partial, identity, build(partial))
         except BaseException:
-            _remove(partial)
+            remove_own(partial, _OWN)
             raise
-        _remove(place)
+        remove_own(place, _OWN)
         os.replace(partial, place)
     if cohort := _read(place, identity):
         return cohort
@@ -61,40 +60,22 @@ def cached(cache: Path, name: str, identity: dict, build: Callable[[Path], Cohor
 @contextlib.contextmanager
 def _locked(cache: Path, name: str):
     """One process at a time; leaves no trace, not even the lock, of a cohort that is refused."""
-    made = [folder for folder in (cache, *cache.parents) if not folder.exists()]
-    lock = FileLock(cache / f".{name}.lock")
-    try:
-        for attempt in range(20, -1, -1):
-            cache.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire()
-                break
-            except FileNotFoundError:  # another process, refused, has just removed the folder
-                if not attempt:
-                    raise
-    except OSError as error:
-        raise OSError(
-            f"the cache {cache} cannot be written ({error}); choose another folder: cache=... "
-            f"(command line: --out)"
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            for attempt in range(20, -1, -1):
+                stack.enter_context(made_folder(cache))
+                try:
+                    stack.enter_context(alone(cache / f".{name}.lock"))
+                    break
+                except FileNotFoundError:  # another process, refused, has just removed the folder
+                    if not attempt:
+                        raise
+        except OSError as error:
+            raise OSError(
+                f"the cache {cache} cannot be written ({error}); choose another folder: cache=... "
+                f"(command line: --out)"
+            ) from error
         yield
-    except BaseException:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        for folder in made:
-            with contextlib.suppress(OSError):  # another process works there
-                folder.rmdir()
-        raise
-    finally:
-        lock.release()
-
-
-def _remove(path: Path) -> None:
-    """Remove what stands at a path: a folder, or what somebody has put there instead."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _write_contents(folder: Path, identity: dict, cohort: Cohort) -> None:
@@ -102,6 +83,8 @@ def _write_contents(folder: Path, identity: dict, cohort: Cohort) -> None:
     contents = {
         "identity": identity,
         "digests": {name: _digest(folder / f"{name}.npy") for name in ARRAYS},
+        "read": list(cohort.digests),
+        "synthetic": cohort.synthetic.tolist(),
         "case_ids": list(cohort.case_ids),
         "slice_case": cohort.slice_case.tolist(),
         "modalities": list(cohort.modalities),
@@ -123,7 +106,7 @@ def _read(folder: Path, identity: dict) -> Cohort | None:
         contents = kept["contents"]
         if _digest_of(contents) != kept["digest"]:
             return None
-        digests = contents.pop("digests")
+        digests, read = contents.pop("digests"), contents.pop("read")
         if contents.pop("identity") != identity or any(
             _digest(folder / f"{name}.npy") != digests[name] for name in ARRAYS
         ):
@@ -134,7 +117,8 @@ def _read(folder: Path, identity: dict) -> Cohort | None:
         }
         for name in ("slice_case", "affines", "origins", "scan_shapes"):
             contents[name] = np.array(contents[name])
-        return Cohort(**arrays, **contents | {"scheme": LabelScheme(*contents["scheme"])})
+        cohort = Cohort(**arrays, **contents | {"scheme": LabelScheme(*contents["scheme"])})
+        return cohort.as_read(read)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

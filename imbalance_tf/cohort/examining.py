@@ -57,15 +57,28 @@ def examine(
     asked: LabelScheme | None,
     take: Callable[[str, CaseArrays], None],
 ) -> Examined:
-    """Read every case, one at a time, and hand each that can be read to `take`."""
+    """Read every case, one at a time, and hand each that can be read to `take`.
+
+    A case of which a scan has the same content as one of an earlier case is a problem of its own.
+    """
     problems = {name: list(lines) for name, lines in found.problems.items()}
     values = {}
+    owners: dict[str, Path] = {}  # of each scan's content
     for case in tqdm(found.cases, desc="reading cases", unit="case", disable=None, leave=False):
         try:
             arrays = read_case(case)
         except ScanError as error:
             problems[case.case_id] = str(error).splitlines()
             continue
+        if twins := [
+            f"{case.images[name]}: the same scan as {owners[digest]}; a brain must not be two "
+            f"cases, of which one may be trained and the other tested on: keep one of the two"
+            for name, digest in arrays.scans.items()
+            if digest in owners
+        ]:
+            problems[case.case_id] = twins
+            continue
+        owners |= {digest: case.images[name] for name, digest in arrays.scans.items()}
         values[case.case_id] = np.unique(arrays.values).tolist()
         take(case.case_id, arrays)
         del arrays  # or two cases would be in memory while the next is read

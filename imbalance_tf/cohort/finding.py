@@ -107,10 +107,12 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
         if not files:  # then whatever some case has; the others must have it too
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
-    owners: dict[Path, list[str]] = {}
+    owners: dict[object, list[str]] = {}
     for name, place, roles in named:
-        for path in {path for paths in roles.values() for path in paths}:
-            owners.setdefault(path, []).append(str(place) if files else name)
+        # One mask may serve all cases.
+        own = {_file(path) for role, paths in roles.items() for path in paths if role != "brain"}
+        for file in own:
+            owners.setdefault(file, []).append(str(place) if files else name)
     cases = []
     for name, places in _grouped(named).items():
         wrong = []
@@ -136,7 +138,8 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
                 channels=layout.channels,
             )
         )
-    return Found(layout, cases, problems, unrecognised(folders, set(owners)))
+    known = {path for _, _, roles in named for paths in roles.values() for path in paths}
+    return Found(layout, cases, problems, unrecognised(folders, known))
 
 
 def _wrong(
@@ -164,20 +167,30 @@ def _wrong(
     return problems
 
 
-def _shared(where: str, roles: Roles, owners: Mapping[Path, list[str]], layout) -> list[str]:
+def _file(path: Path) -> object:
+    """What a path leads to, whether by `..`, by a link, or under a second name."""
+    try:
+        status = path.stat()
+    except OSError:  # a link to nowhere; reading will say so
+        return path
+    return status.st_dev, status.st_ino
+
+
+def _shared(where: str, roles: Roles, owners: Mapping[object, list[str]], layout) -> list[str]:
     """Files that are two things at once, or belong to two cases: then training leaks into test."""
     problems = []
     for path in dict.fromkeys(path for paths in roles.values() for path in paths):
-        held = [role for role, paths in roles.items() if path in paths]
+        file = _file(path)
+        held = [role for role, paths in roles.items() if file in map(_file, paths)]
         if len(held) > 1 and not layout.channels:
             problems.append(
                 f"{where}: {path.name} is {' and '.join(held)}; narrow the patterns, so that a "
                 f"file is one thing"
             )
-        if len(owners[path]) > 1:
+        if len(shared := owners.get(file, [])) > 1:
             problems.append(
-                f"{path} belongs to {len(owners[path])} cases: {', '.join(owners[path])}; use "
-                f"patterns that match within the folder of a case"
+                f"{path} belongs to {len(shared)} cases: {', '.join(shared)}; use patterns that "
+                f"match within the folder of a case, and files that are no links to another's"
             )
     return problems
 

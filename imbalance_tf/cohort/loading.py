@@ -3,7 +3,7 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from .finding import CohortError, Found, find_cases
 from .labels import LabelScheme
 from .slices import Cohort
 
-__all__ = ["load_cohort"]
+__all__ = ["load_cohort", "read_or_load"]
 
 
 def load_cohort(
@@ -71,6 +71,29 @@ def load_cohort(
     >>> from imbalance_tf import load_cohort, write_phantom_cohort
     >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
     """
+    return read_or_load(
+        folder,
+        scheme=scheme,
+        files=files,
+        modalities=modalities,
+        cases=cases,
+        on_error=on_error,
+        cache=cache,
+    )
+
+
+def read_or_load(
+    folder,
+    *,
+    scheme="auto",
+    files=None,
+    modalities=None,
+    cases=None,
+    on_error="raise",
+    cache=None,
+    accept: Callable[[Cohort], object] = lambda cohort: None,
+) -> Cohort:
+    """As `load_cohort`; a cohort that `accept` refuses, with a CohortError, is not cached."""
     folder = Path(folder).expanduser()
     if cases is not None and cases < 1:
         raise ValueError(f"cases={cases}; at least 1 is expected")
@@ -80,7 +103,9 @@ def load_cohort(
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
 
     def build(place: Path | None = None) -> Cohort:
-        return _read_cohort(folder, found, asked, on_error, Gathering(place))
+        cohort = _read_cohort(folder, found, asked, on_error, Gathering(place))
+        accept(cohort)
+        return cohort
 
     if cache is None:
         cohort = build()
@@ -100,7 +125,7 @@ def load_cohort(
     if cohort.left_out:
         lines = "".join(f"\n  - {problem}" for problem in cohort.left_out.values())
         warnings.warn(
-            f"{len(cohort.left_out)} cases of {folder} are left out:{lines}", stacklevel=2
+            f"{len(cohort.left_out)} cases of {folder} are left out:{lines}", stacklevel=3
         )
     return cohort
 

@@ -1,5 +1,7 @@
 """Read and check one case: files in, arrays out."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -7,9 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from .finding import CaseFiles
+from .slices import digest_of
 from .volumes import Opened, ScanError, Volume, channels_of, open_scan, volume_of
 
-__all__ = ["AIR", "CaseArrays", "read_case"]
+__all__ = ["AIR", "SYNTHETIC", "VERSION", "CaseArrays", "read_case"]
+
+VERSION = 2
+"""Raised whenever the same files give other arrays."""
+SYNTHETIC = "synthetic: imbalance_tf phantom"
+"""How the description in the header of every scan of the embedded cohort begins."""
 
 AIR = -5.0
 """Intensity of everything outside the brain. z-scores in the brain are clipped to [-5, 5], so
@@ -37,6 +45,13 @@ class CaseArrays:
         Orientation and number type of the segmentation's file.
     notes : tuple of str
         What was decided while reading, for people.
+    scans : mapping of str to str
+        A digest of each modality's scan as it stands in the file, whatever the file is called,
+        and however it is compressed or turned.
+    digest : str
+        Of all that was read: scans, segmentation, brain.
+    synthetic : bool
+        Whether the headers of all scans say that they are of the embedded cohort.
     """
 
     images: np.ndarray
@@ -46,6 +61,9 @@ class CaseArrays:
     spacing: np.ndarray
     stored: str
     notes: tuple[str, ...]
+    scans: Mapping[str, str]
+    digest: str
+    synthetic: bool
 
 
 def read_case(case: CaseFiles) -> CaseArrays:
@@ -68,6 +86,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
         scans = {
             modality: volume_of(opened[path], affine) for modality, path in case.images.items()
         }
+    scan_paths = set(case.images.values())
     mask = volume_of(opened[case.brain], affine) if case.brain else None
     for volume in [*scans.values(), *([mask] if mask else [])]:
         _refuse_other_grid(volume, labels)
@@ -92,8 +111,21 @@ def read_case(case: CaseFiles) -> CaseArrays:
         images[inside, channel] = np.clip(z, AIR, -AIR)
         if (share := inside.sum() / brain.sum()) < 0.95:
             notes.append(f"{modality} covers {share:.0%} of the brain")
+    # Of what was read, not of the z-scores: their last bit may depend on the processor.
+    digests = {modality: digest_of([scan.data]) for modality, scan in scans.items()}
+    grid = np.round(labels.affine, 3) + 0.0  # no -0.0
+    everything = repr((VERSION, sorted(digests.items()), digest_of([values, brain, grid])))
     return CaseArrays(
-        images, values, brain, labels.affine, labels.spacing, labels.stored, tuple(notes)
+        images=images,
+        values=values,
+        brain=brain,
+        affine=labels.affine,
+        spacing=labels.spacing,
+        stored=labels.stored,
+        notes=tuple(notes),
+        scans=digests,
+        digest=hashlib.blake2b(everything.encode(), digest_size=16).hexdigest(),
+        synthetic=all(opened[path].description.startswith(SYNTHETIC) for path in scan_paths),
     )
 
 

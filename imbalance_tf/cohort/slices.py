@@ -9,7 +9,16 @@ import numpy as np
 
 from .labels import LabelScheme
 
-__all__ = ["Cohort"]
+__all__ = ["Cohort", "digest_of"]
+
+
+def digest_of(arrays: Iterable[np.ndarray]) -> str:
+    """Of the content of arrays, with their shapes and dtypes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +49,11 @@ class Cohort:
         columns. A cohort may hold the box of the brain only; see `to_scan` and `from_scan`.
     left_out : mapping of str to str
         Cases of the folder that could not be used, and why.
+    synthetic : (cases,) bool
+        Which cases `write_phantom_cohort` made, as their scans themselves say.
+    digests : tuple of str
+        One for each case, of its content: of the scans as they were read, where it comes from
+        files, so that it is the same on every processor; else of the arrays.
     """
 
     images: np.ndarray
@@ -53,6 +67,7 @@ class Cohort:
     origins: np.ndarray | None = None
     scan_shapes: np.ndarray | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    synthetic: Sequence[bool] | bool = False
 
     def __post_init__(self):
         if self.images.ndim != 4:
@@ -98,6 +113,7 @@ class Cohort:
         object.__setattr__(self, "affines", np.broadcast_to(affines, (count, 4, 4)))
         object.__setattr__(self, "origins", np.broadcast_to(origins, (count, 3)))
         object.__setattr__(self, "scan_shapes", np.broadcast_to(whole, (count, 3)))
+        object.__setattr__(self, "synthetic", np.broadcast_to(self.synthetic, (count,)))
 
     def __repr__(self):
         slices, height, width, channels = self.images.shape
@@ -106,16 +122,35 @@ class Cohort:
             f"{channels} modalities ({', '.join(self.modalities)}), scheme '{self.scheme.name}')"
         )
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        if read := self.__dict__.get("_read"):
+            return read
+        return tuple(
+            digest_of(
+                [self.images[slices], self.labels[slices], self.brain[slices], affine, origin]
+            )
+            for slices, affine, origin in zip(
+                map(self.slices_of, self.case_ids), self.affines, self.origins, strict=True
+            )
+        )
+
+    def as_read(self, digests: Iterable[str]) -> "Cohort":
+        """This cohort, with the digests of the files that it was read from.
+
+        Its arrays cannot be written to from then on, so that they stay what the digests say; a copy
+        with others (`dataclasses.replace`) has digests of its own.
+        """
+        object.__setattr__(self, "_read", tuple(digests))
+        for array in (self.images, self.labels, self.brain):
+            array.flags.writeable = False
+        return self
+
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of everything in the cohort: another content, another fingerprint."""
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update(repr((self.case_ids, self.modalities, self.scheme)).encode())
-        parts = (self.images, self.labels, self.brain, self.slice_case, self.affines, self.origins)
-        for array in (*parts, self.scan_shapes):
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        """Digest of the cases and what they are read as: another content, another fingerprint."""
+        whole = (self.case_ids, self.modalities, self.scheme, self.digests)
+        return hashlib.blake2b(repr(whole).encode(), digest_size=8).hexdigest()
 
     def class_counts(self) -> np.ndarray:
         """Brain voxels of each case and class: (cases, classes) int64."""
@@ -183,7 +218,7 @@ class Cohort:
         positions = [self._position(case_id) for case_id in case_ids]
         slices = [np.flatnonzero(self.slice_case == position) for position in positions]
         chosen = np.concatenate(slices) if slices else np.zeros(0, int)
-        return replace(
+        selected = replace(
             self,
             images=self.images[chosen],
             labels=self.labels[chosen],
@@ -193,7 +228,10 @@ class Cohort:
             affines=self.affines[positions],
             origins=self.origins[positions],
             scan_shapes=self.scan_shapes[positions],
+            synthetic=self.synthetic[positions],
         )
+        read = self.__dict__.get("_read")
+        return selected.as_read(read[position] for position in positions) if read else selected
 
     def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:
         """Split by case, never by slice: neighbouring slices of one brain are nearly the same.

@@ -30,6 +30,11 @@ class Opened:
     image: SpatialImage
     placed: bool
 
+    @property
+    def description(self) -> str:
+        """What its header says about itself."""
+        return self.image.header["descrip"].item().decode("latin-1")
+
 
 @dataclass(frozen=True)
 class Volume:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +19,11 @@ from imbalance_tf.sampling.samplers import BalancedSampler, HardExampleSampler, 
 __all__ = [
     "SAMPLERS",
     "STRATEGIES",
+    "TRAINING_VERSION",
     "ExperimentConfig",
     "ExperimentResult",
+    "finished_epochs",
+    "read_table",
     "run_experiment",
     "run_folder",
 ]
@@ -31,6 +34,9 @@ SAMPLERS = {
     "hard": HardExampleSampler,
 }
 STRATEGIES = tuple(SAMPLERS)
+TRAINING_VERSION = 1
+"""Raised whenever the same config trains another model: another network, other draws, other
+defaults. `test_training_version` fails when that has been forgotten."""
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -51,7 +57,9 @@ class ExperimentConfig:
     threshold, candidates_per_class
         Of `HardExampleMining`; without effect on the other strategies.
     precision : {"float32", "mixed_bfloat16"}
-        Of the training, see `patch_cnn`.
+        Of the training, see `patch_cnn`. The machine decides it, not the experiment: two configs
+        that differ in it only are equal, and a run that is there is read, whatever it was trained
+        in.
     seed : int
         Of the initial weights and of every draw.
 
@@ -69,7 +77,7 @@ class ExperimentConfig:
     learning_rate: float = 1e-3
     threshold: float = 0.75
     candidates_per_class: int = 1000
-    precision: str = "float32"
+    precision: str = field(default="float32", compare=False)
     seed: int = 0
 
     def __post_init__(self):
@@ -130,9 +138,21 @@ class ExperimentResult:
         return keras.models.load_model(self.folder / "model.keras", custom_objects=layers)
 
     def segmentation(self, test: Cohort) -> np.ndarray:
-        """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``."""
+        """Predicted class numbers of the test cohort: (S, H, W) uint8, as ``test.labels``.
+
+        Raises
+        ------
+        ValueError
+            If a case is none of those that the run was tested on.
+        """
+        tested = json.loads((self.folder / "config.json").read_text())["test"]["cases"]
         volumes = []
-        for case_id in test.case_ids:
+        for case_id, digest in zip(test.case_ids, test.digests, strict=True):
+            if tested.get(case_id) != digest:
+                raise ValueError(
+                    f"'{case_id}' is no case that {self.folder} was tested on, or has another "
+                    f"content; it was tested on {', '.join(tested)}"
+                )
             stored = nib.load(self.folder / "segmentations" / f"{case_id}.nii.gz")
             volumes.append(test.from_scan(case_id, np.asarray(stored.dataobj).transpose(2, 1, 0)))
         return test.scheme.to_classes(np.concatenate(volumes))
@@ -147,17 +167,17 @@ class ExperimentResult:
             If the folder lacks one of its files, or a test case.
         """
         try:
-            identity = json.loads((folder / "config.json").read_text())
-            cases = identity["test"]["cases"]
+            kept = json.loads((folder / "config.json").read_text())
+            cases = list(kept["test"]["cases"])
             files = ["model.keras", *(f"segmentations/{case}.nii.gz" for case in cases)]
             if missing := [file for file in files if not (folder / file).exists()]:
                 raise FileNotFoundError(f"without {', '.join(missing)}")
             result = cls(
                 folder=folder,
-                config=ExperimentConfig(**identity["config"]),
-                history=pd.read_csv(folder / "history.csv").dropna(axis=1, how="all"),
-                dice=pd.read_csv(folder / "dice.csv", index_col="case"),
-                volume_ratios=pd.read_csv(folder / "volume_ratios.csv", index_col="case"),
+                config=ExperimentConfig(**kept["config"]),
+                history=read_table(folder / "history.csv").dropna(axis=1, how="all"),
+                dice=read_table(folder / "dice.csv").set_index("case"),
+                volume_ratios=read_table(folder / "volume_ratios.csv").set_index("case"),
             )
             if list(result.dice.index) != cases or list(result.volume_ratios.index) != cases:
                 raise ValueError(f"its tables do not hold the test cases {cases}")
@@ -168,11 +188,47 @@ class ExperimentResult:
             ) from error
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of a run, as it was written: numbers to the last bit, names of cases as text."""
+    # To pandas a case named 002 is 2, 1e5 a hundred thousand, and NA nothing; and its fast parser
+    # is off in the last bit of a number in version 2, where Python's own is not.
+    return pd.read_csv(
+        path, dtype={"case": str}, keep_default_na=False, na_values=[""], engine="python"
+    )
+
+
 def run_folder(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> Path:
-    """Where the run of this config on these cohorts is kept; another config, another place."""
-    identity = json.dumps(_identity(config, train, test), sort_keys=True)
-    digest = hashlib.blake2b(identity.encode(), digest_size=5).hexdigest()
-    return Path(folder) / f"{config.strategy}-{digest}"
+    """Where the run of this config on these cohorts is kept; another config, another place.
+
+    Nothing of the machine or of the installation enters, so that what was trained on one is found
+    on another.
+    """
+    defaults = {each.name: each.default for each in fields(config)}
+    # Only what differs from its default, so that a new field orphans no run.
+    deciding = {key: value for key, value in _deciding(config).items() if value != defaults[key]}
+    identity = [deciding, train.fingerprint, test.fingerprint, TRAINING_VERSION]
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=5)
+    return Path(folder) / f"{config.strategy}-{digest.hexdigest()}"
+
+
+def finished_epochs(folder: Path) -> int:
+    """Epochs that a run which is not finished has behind it; `folder` is where it will be."""
+    try:
+        return len(read_table(_partial(folder) / "history.csv"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _partial(folder: Path) -> Path:
+    """Where a run is while it is not finished."""
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def _deciding(config: ExperimentConfig) -> dict:
+    """What of a config decides the model and its scores."""
+    without_effect = () if config.strategy == "hard" else ("threshold", "candidates_per_class")
+    names = (each.name for each in fields(config) if each.compare)
+    return {name: getattr(config, name) for name in names if name not in without_effect}
 
 
 def run_experiment(
@@ -190,13 +246,14 @@ def run_experiment(
         Of the same scheme and modalities.
     folder : path
         Where the runs are kept. This one's folder is named by the strategy and a digest of the
-        config and the cohorts, and holds ``config.json``, ``model.keras``, ``history.csv``,
-        ``dice.csv``, ``volume_ratios.csv`` and ``segmentations/<case>.nii.gz``.
+        config, the cohorts and `TRAINING_VERSION`. It holds ``config.json``, ``model.keras``,
+        ``history.csv``, ``dice.csv``, ``volume_ratios.csv`` and ``segmentations/<case>.nii.gz``.
 
     Raises
     ------
     ValueError
-        If the cohorts do not fit each other, or the folder of the run was made by another config.
+        If the cohorts do not fit each other or share a case, or the folder of the run was made by
+        another config.
     FileNotFoundError
         If the folder of the run lacks one of its files.
 
@@ -211,44 +268,78 @@ def run_experiment(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "
             f"cohort {test.modalities} and {test.scheme.classes}; they must be the same"
         )
+    if both := set(train.digests) & set(test.digests):
+        names = [c for c, digest in zip(test.case_ids, test.digests, strict=True) if digest in both]
+        raise ValueError(
+            f"{', '.join(names)} of the test cohort is in the training cohort too; split the cases "
+            f"with cohort.split(...)"
+        )
     finished = run_folder(config, train, test, folder)
-    identity = _identity(config, train, test)
+    asked = {
+        "config": asdict(config),
+        "train": _named(train),
+        "test": _named(test),
+        "training": TRAINING_VERSION,
+        "left_out": list(train.left_out),
+        "imbalance_tf": version("imbalance_tf"),
+    }
     if not finished.exists():  # what is there is read without a lock, so from a read-only share too
         finished.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(finished.with_name(f".{finished.name}.lock")):
             if not finished.exists():
-                partial = finished.with_name(f".{finished.name}.partial")
+                partial = _partial(finished)
                 partial.mkdir(exist_ok=True)
                 from .training import train_and_score  # reading needs no TensorFlow
 
-                train_and_score(config, train, test, partial)
-                (partial / "config.json").write_text(json.dumps(identity, indent=2))
+                _say_what_is_not_read(finished, asked)
+                asked["config"]["precision"] = train_and_score(config, train, test, partial)
+                (partial / "config.json").write_text(json.dumps(asked, indent=2))
                 os.replace(partial, finished)
     result = ExperimentResult.read(finished)
-    _refuse_other_identity(finished, identity)
+    found = json.loads((finished / "config.json").read_text())
+    if different := _different(found, asked):
+        raise ValueError(
+            f"{finished} was made by another config: {'; '.join(different)}. Move it away, or run "
+            f"into another folder"
+        )
     return result
 
 
-def _refuse_other_identity(folder: Path, identity: dict) -> None:
-    asked = pd.json_normalize(identity).iloc[0].to_dict()
-    found = pd.json_normalize(json.loads((folder / "config.json").read_text())).iloc[0].to_dict()
-    different = [
-        f"{key} is {found.get(key)!r}, not {asked.get(key)!r}"
-        for key in sorted(asked.keys() | found.keys())
-        if found.get(key) != asked.get(key)
-    ]
-    if different:
-        raise ValueError(
-            f"{folder} was made by another config: {'; '.join(different)}. Move it away, or run "
-            f"into another folder"
+def _named(cohort: Cohort) -> dict:
+    cases = dict(zip(cohort.case_ids, cohort.digests, strict=True))
+    return {"cases": cases, "fingerprint": cohort.fingerprint}
+
+
+def _different(found: dict, asked: dict) -> list[str]:
+    """What decides a run and is another: a line each."""
+    flat = [
+        pd.json_normalize(
+            {
+                "config": _deciding(ExperimentConfig(**kept["config"])),
+                **{part: kept.get(part) for part in ("train", "test", "training")},
+            }
         )
+        .iloc[0]
+        .to_dict()
+        for kept in (found, asked)
+    ]
+    return [
+        f"{key} is {flat[0].get(key)!r}, not {flat[1].get(key)!r}"
+        for key in sorted(flat[0].keys() | flat[1].keys())
+        if flat[0].get(key) != flat[1].get(key)
+    ]
 
 
-def _identity(config: ExperimentConfig, train: Cohort, test: Cohort) -> dict:
-    return {
-        "config": asdict(config),
-        "train": {"cases": list(train.case_ids), "fingerprint": train.fingerprint},
-        "test": {"cases": list(test.case_ids), "fingerprint": test.fingerprint},
-        "left_out": list(train.left_out),
-        "imbalance_tf": version("imbalance_tf"),
-    }
+def _say_what_is_not_read(finished: Path, asked: dict) -> None:
+    """Say so if the same was trained by another version of the training."""
+    for other in finished.parent.glob(f"{asked['config']['strategy']}-*/config.json"):
+        try:
+            found = json.loads(other.read_text())
+            same = not _different({**found, "training": TRAINING_VERSION}, asked)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not to be read today
+            continue
+        if same:
+            print(
+                f"{other.parent} was trained by version {found.get('training')} of the training; "
+                f"this is version {TRAINING_VERSION}, which makes other models: trained again"
+            )

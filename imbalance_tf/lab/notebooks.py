@@ -1,8 +1,9 @@
 """The papermill runner: the notebooks executed in order, and what they leave."""
 
 import base64
+import itertools
 import logging
-import shutil
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 import imbalance_tf
+from imbalance_tf.cohort.disk import write_whole
 
 __all__ = ["NotebookError", "copy_notebooks", "execute_notebook", "notebook_paths"]
 
@@ -47,7 +49,7 @@ def copy_notebooks(folder: Path) -> list[Path]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     for source, target in zip(notebook_paths(), targets, strict=True):
-        shutil.copyfile(source, target)
+        write_whole(target, source.read_bytes())
     return targets
 
 
@@ -55,7 +57,8 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     """Execute one notebook with papermill, streaming what it prints.
 
     Leaves ``<out>/notebooks/<name>.ipynb``, ``<out>/html/<name>.html`` and each figure as
-    ``<out>/figures/<name>_<number>.png``.
+    ``<out>/figures/<name>_<number>.png``. A notebook there in which a person has worked since is
+    kept, as ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
@@ -72,11 +75,14 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         )
     executed = out / "notebooks" / source.name
     executed.parent.mkdir(parents=True, exist_ok=True)
+    # Papermill writes it anew after every cell; it gets its name when that is over.
+    running = executed.with_name(f".{source.stem}.partial.ipynb")
+    running.unlink(missing_ok=True)
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         papermill.execute_notebook(
             str(source),
-            str(executed),
+            str(running),
             parameters=dict(parameters),
             kernel_name="python3",
             cwd=str(out),
@@ -97,23 +103,36 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
         ) from error
     finally:
-        if executed.exists():
+        if running.exists():
+            _keep_edited(executed, out)
+            running.replace(executed)
             _write_html_and_figures(executed, out)
     return executed
 
 
+def _keep_edited(executed: Path, out: Path) -> None:
+    """Put an executed notebook aside that was saved after its page was written: by a person."""
+    page = out / "html" / f"{executed.stem}.html"
+    if executed.exists() and page.exists() and executed.stat().st_mtime > page.stat().st_mtime:
+        names = (executed.with_suffix(f".edited-{number}.ipynb") for number in itertools.count(1))
+        executed.rename(next(name for name in names if not name.exists()))
+
+
 def _write_html_and_figures(executed: Path, out: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":  # beside a page lie pages
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
     # Without the addresses of script hosts: the page must open without a network.
     addresses = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
     html, _ = HTMLExporter(**dict.fromkeys(addresses, "")).from_notebook_node(notebook)
     for folder in ("html", "figures"):
         (out / folder).mkdir(exist_ok=True)
-    (out / "html" / f"{executed.stem}.html").write_text(html, encoding="utf-8")
     for old in (out / "figures").glob(f"{executed.stem}_[0-9][0-9].png"):
         old.unlink()
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
     for number, picture in enumerate(pictures, start=1):
         path = out / "figures" / f"{executed.stem}_{number:02}.png"
-        path.write_bytes(base64.b64decode(picture))
+        write_whole(path, base64.b64decode(picture))
+    write_whole(out / "html" / f"{executed.stem}.html", html)

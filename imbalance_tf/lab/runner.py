@@ -4,15 +4,18 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
 
+from .estimate import Forecast
 from .experiment import STRATEGIES, ExperimentResult
 from .notebooks import NotebookError, execute_notebook, notebook_paths
 from .workspace import open_lab
@@ -41,13 +44,13 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
     started = time.monotonic()
     _refuse_unwritable(out)
     _refuse_other_results(out, settings)
-    folders, scheme = _prepare(out, settings)
+    folders, scheme, forecast = _prepare(out, settings)
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / ".lab.lock", timeout=0):
             _refuse_other_results(out, settings)
-            (out / SETTINGS).write_text(json.dumps(settings, indent=2))
-            _execute_all(out, settings)
+            write_whole(out / SETTINGS, json.dumps(settings, indent=2))
+            _execute_all(out, settings, folders, forecast)
             return _compare(out, folders, scheme, started)
     except Timeout as error:
         raise FileExistsError(
@@ -56,11 +59,11 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
         ) from error
 
 
-def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme]:
+def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, Forecast]:
     """Check the cohort before any notebook starts.
 
-    Returns where each strategy's run will be, and the scheme; not the cohort, which would stay in
-    memory beside those of the notebooks.
+    Returns where each strategy's run will be, the scheme, and what time is left; not the cohort,
+    which would stay in memory beside those of the notebooks.
     """
     click.echo(
         "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
@@ -74,28 +77,38 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme]:
         f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on; "
         f"scheme {lab.train.scheme.name}: {', '.join(lab.train.scheme.classes)}"
     )
+    folders = {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
+    forecast = Forecast({})
     if lab.profile.name == "paper":
-        from .estimate import estimate_hours
-
         click.echo("Measuring a few steps ...")
+        forecast = Forecast.of(lab)
         click.echo(
-            f"The paper's protocol will take about {estimate_hours(lab):.1f} hours on this machine "
-            f"({lab.profile.epochs} epochs x {lab.profile.steps} batches, three times). It can be "
-            f"stopped and started again at any time."
+            f"The paper's protocol will take about {forecast.left():.1f} hours on this machine "
+            f"({lab.profile.epochs} epochs x {lab.profile.steps} batches, three times, without "
+            f"what is there). It can be stopped and started again at any time."
         )
-    return {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}, lab.train.scheme
+    return folders, lab.train.scheme, forecast
 
 
-def _execute_all(out: Path, settings: dict) -> None:
+def _execute_all(
+    out: Path, settings: dict, folders: Mapping[str, Path], forecast: Forecast
+) -> None:
     paths = notebook_paths()
     for number, path in enumerate(paths, start=1):
         click.secho(f"\n[{number}/{len(paths)}] {path.stem}", bold=True)
+        missing = [strategy for strategy, folder in folders.items() if not folder.exists()]
         begun = time.monotonic()
         try:
             execute_notebook(path, out, {**settings, "out": str(out)})
         except NotebookError as error:
             raise click.ClickException(str(error)) from error
-        click.echo(f"done in {time.monotonic() - begun:.0f} s")
+        seconds = time.monotonic() - begun
+        click.echo(f"done in {seconds:.0f} s")
+        trained = [strategy for strategy in missing if folders[strategy].exists()]
+        for strategy in trained:
+            forecast.took(strategy, seconds / 3600 / len(trained))
+        if trained and forecast.left():
+            click.echo(f"about {forecast.left():.1f} hours left")
 
 
 def _compare(
@@ -107,7 +120,7 @@ def _compare(
         {name: result.dice for name, result in results.items()},
         {name: result.volume_ratios for name, result in results.items()},
     )
-    table.to_csv(out / "dice_comparison.csv")
+    write_whole(out / "dice_comparison.csv", table.to_csv())
     volumes = [f"volume {region}" for region in scheme.regions]
     shown = [*scheme.regions, scheme.classes[0], *volumes]
     cases = len(results["random"].dice)
@@ -142,7 +155,8 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
         found = dict(json.loads(kept.read_text()))
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{kept} is damaged ({error}); delete it if these results are those of this command"
+            f"{kept} is damaged ({error}). If these results are those of this command, let it hold "
+            f"{json.dumps(settings)}; else choose another folder with --out"
         ) from error
     if different := [key for key in settings if found.get(key) != settings[key]]:
         was = ", ".join(f"{key}={found.get(key)!r}" for key in different)

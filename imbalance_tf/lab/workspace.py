@@ -1,19 +1,16 @@
 """open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
 
-import contextlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
+from imbalance_tf.cohort.disk import made_folder
 from imbalance_tf.cohort.finding import CohortError
 from imbalance_tf.cohort.labels import scheme_named
-from imbalance_tf.cohort.loading import load_cohort
+from imbalance_tf.cohort.loading import read_or_load
 from imbalance_tf.cohort.phantom import write_phantom_cohort
-from imbalance_tf.cohort.phantom.writing import PARAMETERS_FILE
 from imbalance_tf.cohort.slices import Cohort
 
 from .experiment import (
@@ -38,17 +35,34 @@ class Lab:
     seed : int
         Of the embedded cohort, the split, and every run.
     out : Path
-    synthetic : bool
-        Whether the cases were made by `write_phantom_cohort`.
     train, test : Cohort
     """
 
     profile: Profile
     seed: int
     out: Path
-    synthetic: bool
     train: Cohort
     test: Cohort
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether all cases were made by `write_phantom_cohort`, as their scans themselves say."""
+        return self._made == self._cases
+
+    @property
+    def origin(self) -> str:
+        """What the cases are, for people: all synthetic, all real, or how many of either."""
+        if 0 < self._made < self._cases:
+            return f"{self._made} synthetic and {self._cases - self._made} real"
+        return "all synthetic" if self.synthetic else "all real"
+
+    @property
+    def _made(self) -> int:
+        return int(self.train.synthetic.sum() + self.test.synthetic.sum())
+
+    @property
+    def _cases(self) -> int:
+        return len(self.train.case_ids) + len(self.test.case_ids)
 
     def config(self, strategy: str) -> ExperimentConfig:
         """The config of a strategy in this profile, in the precision that is fastest here."""
@@ -111,7 +125,7 @@ def open_lab(
         If there is no such folder.
     """
     chosen = profile_named(profile)
-    out = Path(out or Path("results") / chosen.name).absolute()
+    out = Path(out or Path("results") / chosen.name).resolve()
     scheme_named(scheme)  # before a cohort is written for nothing
     if files and not data:
         raise ValueError("files= names the files of a folder of your own; give that as data=")
@@ -119,25 +133,20 @@ def open_lab(
     embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
     folder = Path(data) if data else out / embedded
     if not data:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".phantom.lock"):  # two notebooks may be opened at once
-            write_phantom_cohort(
-                folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
-            )
-    missing = [place for place in (out / "cache", out, *out.parents) if not place.exists()]
-    try:
-        cohort = load_cohort(
-            folder, scheme=scheme, files=files or None, on_error=on_error, cache=out / "cache"
+        write_phantom_cohort(
+            folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
+        )
+    with made_folder(out):  # a folder that is refused leaves no results behind
+        cohort = read_or_load(
+            folder,
+            scheme=scheme,
+            files=files or None,
+            on_error=on_error,
+            cache=out / "cache",
+            accept=lambda cohort: _split(cohort, folder, seed),
         )
         train, test = _split(cohort, folder, seed)
-    except CohortError:
-        if missing:  # a folder that is refused leaves no results behind
-            shutil.rmtree(missing[0], ignore_errors=True)
-        for place in missing[1:]:
-            with contextlib.suppress(OSError):
-                place.rmdir()
-        raise
-    return Lab(chosen, seed, out, (folder / PARAMETERS_FILE).exists(), train, test)
+    return Lab(chosen, seed, out, train, test)
 
 
 def _split(cohort: Cohort, folder: Path, seed: int) -> tuple[Cohort, Cohort]:

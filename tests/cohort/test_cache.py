@@ -85,9 +85,8 @@ def changed_file(folder):
 
 def added_case(folder):
     for path in list((folder / "case_1").iterdir()):
-        target = folder / "case_9" / path.name
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(path.read_bytes())
+        scan = nib.load(path).get_fdata().astype(np.float32)
+        save(folder / "case_9" / path.name, scan[::-1].copy())
 
 
 def removed_case(folder):

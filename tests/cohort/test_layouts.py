@@ -1,5 +1,6 @@
 """Every release in its own layout: small folders, and what is read from them."""
 
+import itertools
 import sys
 
 import nibabel as nib
@@ -22,10 +23,17 @@ def _labels(values):
     return labels
 
 
-def _scan(labels, seed=0):
+SEEDS = itertools.count()
+
+
+def _scan(labels, seed=None):
+    """Another one each time, unless asked: two cases with the same scan are refused."""
     brain = np.zeros(SHAPE, bool)
     brain[5:35, 4:30, 2:10] = True
-    scan = np.random.default_rng(seed).normal(300, 40, SHAPE) + 50 * labels
+    scan = (
+        np.random.default_rng(next(SEEDS) if seed is None else seed).normal(300, 40, SHAPE)
+        + 50 * labels
+    )
     return np.where(brain, scan, 0).astype(np.float32)
 
 
@@ -72,8 +80,8 @@ def brats2023(folder, labels):
 
 
 def decathlon(folder, labels):
-    stack = np.stack([_scan(labels, seed) for seed in range(4)], axis=-1)
-    for case in ("BRATS_001", "BRATS_002"):
+    for number, case in enumerate(("BRATS_001", "BRATS_002")):
+        stack = np.stack([_scan(labels, 4 * number + channel) for channel in range(4)], axis=-1)
         save(folder / "imagesTr" / f"{case}.nii.gz", stack)
         save(folder / "labelsTr" / f"{case}.nii.gz", labels)
     save(folder / "imagesTs" / "BRATS_485.nii.gz", stack)
@@ -138,9 +146,9 @@ def test_a_metaimage_lies_where_its_header_says(tmp_path):
     labels = _labels((1, 2, 3, 4))
     affine = np.diag([-1.0, -1.0, 2.0, 1.0])
     affine[:3, 3] = 10, 20, 30
-    save(tmp_path / "nifti" / "a" / "a_t1.nii.gz", _scan(labels), affine)
+    save(tmp_path / "nifti" / "a" / "a_t1.nii.gz", _scan(labels, 0), affine)
     save(tmp_path / "nifti" / "a" / "a_seg.nii.gz", labels, affine)
-    for name, volume in (("T1", _scan(labels)), ("truth", labels)):
+    for name, volume in (("T1", _scan(labels, 0)), ("truth", labels)):
         path = tmp_path / "meta" / "a" / f"a_{name}.mha"
         path.parent.mkdir(parents=True, exist_ok=True)
         image = sitk.GetImageFromArray(volume.T)

@@ -4,7 +4,6 @@ import gzip
 import json
 import operator
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -14,14 +13,17 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ..disk import alone, remove_own, write_whole
+from ..reading import SYNTHETIC
 from .case import DISEASES, make_case
 from .fields import FIELD_OF_VIEW
 
 GENERATOR = "imbalance_tf phantom"
-VERSION = 3
+VERSION = 4
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
 PARAMETERS_FILE = "cohort.json"
 SCHEME_FILE = "scheme.toml"
+LOCK_FILE = ".writing.lock"
 LESIONS_SCHEME = """\
 name = "white matter lesions"
 classes = ["healthy", "lesion"]
@@ -133,38 +135,44 @@ def write_phantom_cohort(
         "disease": disease,
     }
     _check_folder(folder, asked, cases)
+    if not _missing(folder, cases):
+        return folder  # without a trace, so from a read-only share too
 
     folder.mkdir(parents=True, exist_ok=True)
-    notice = files(__package__).joinpath("ICBM_NOTICE.txt").read_text(encoding="utf-8")
-    _write_text(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
-    _write_text(
-        folder / "README.txt", README.format(**asked, **DESCRIPTIONS[disease], notice=notice)
-    )
-    if disease == "lesions":
-        _write_text(folder / SCHEME_FILE, LESIONS_SCHEME)
+    with alone(folder / LOCK_FILE):  # two notebooks may be opened at once
+        notice = files(__package__).joinpath("ICBM_NOTICE.txt").read_text(encoding="utf-8")
+        write_whole(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
+        write_whole(
+            folder / "README.txt", README.format(**asked, **DESCRIPTIONS[disease], notice=notice)
+        )
+        if disease == "lesions":
+            write_whole(folder / SCHEME_FILE, LESIONS_SCHEME)
 
-    def write(number: int) -> None:
-        partial = folder / f".{_case_name(number)}.partial"
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir()
-        case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
-        for kind, voxels in case.items():
-            path = partial / f"{_case_name(number)}_{kind}.nii.gz"
-            _write_volume(path, voxels, slice_thickness)
-        partial.rename(folder / _case_name(number))
+        def write(number: int) -> None:
+            partial = folder / f".{_case_name(number)}.partial"
+            remove_own(partial, ("phantom_*.nii.gz",))
+            partial.mkdir()
+            case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
+            for kind, voxels in case.items():
+                path = partial / f"{_case_name(number)}_{kind}.nii.gz"
+                _write_volume(path, voxels, slice_thickness)
+            partial.rename(folder / _case_name(number))
 
-    missing = [n for n in range(cases) if not (folder / _case_name(n)).exists()]
-    hidden = None if progress else True  # None: shown on a terminal, hidden in a log
-    # Two cases at a time. Threads of the matrix library's own would spin beside them, and make the
-    # last bit of a product depend on the number of cores.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as pool:
-        written = pool.map(write, missing)
-        for _ in tqdm(
-            written, total=len(missing), desc="phantom cases", unit="case", disable=hidden
-        ):
-            pass
+        missing = _missing(folder, cases)  # another process may have written some meanwhile
+        hidden = None if progress else True  # None: shown on a terminal, hidden in a log
+        # Two cases at a time. Threads of the matrix library's own would spin beside them, and make
+        # the last bit of a product depend on the number of cores.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as pool:
+            written = pool.map(write, missing)
+            for _ in tqdm(
+                written, total=len(missing), desc="phantom cases", unit="case", disable=hidden
+            ):
+                pass
     return folder
+
+
+def _missing(folder: Path, cases: int) -> list[int]:
+    return [number for number in range(cases) if not (folder / _case_name(number)).exists()]
 
 
 def _case_name(number: int) -> str:
@@ -189,7 +197,8 @@ def _check_folder(folder: Path, asked: dict, cases: int) -> None:
     parameters = folder / PARAMETERS_FILE
     if not parameters.exists():
         # What an interruption of the very first write leaves is no reason to refuse.
-        held = sorted(p.name for p in folder.iterdir() if p.name != f".{PARAMETERS_FILE}.partial")
+        begun = (f".{PARAMETERS_FILE}.partial", LOCK_FILE)
+        held = sorted(path.name for path in folder.iterdir() if path.name not in begun)
         if held:
             raise FileExistsError(
                 f"{folder} is not empty and holds no {PARAMETERS_FILE}, so it is no phantom "
@@ -214,18 +223,13 @@ def _check_folder(folder: Path, asked: dict, cases: int) -> None:
         )
 
 
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
     # The affine of BraTS: x grows to the left, y to the back, and the last row lies at y = 0 mm.
     affine = np.diag([-1.0, -1.0, slice_thickness, 1.0])
     affine[1, 3] = FIELD_OF_VIEW[1] - 1
     image = nib.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm", "sec")
+    image.header["descrip"] = f"{SYNTHETIC} {VERSION}"  # wherever the file goes, it says so
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="scanner")
     # nibabel's own gzip writes the time of day; without it equal volumes are equal files.

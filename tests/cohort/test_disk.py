@@ -1,0 +1,160 @@
+"""Files that a process is killed over, and folders that are removed: nobody's work may go."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from imbalance_tf import CohortError, load_cohort
+from imbalance_tf.cohort.disk import alone, made_folder, remove_own, write_whole
+
+WRITER = """
+import sys
+from pathlib import Path
+from imbalance_tf.cohort.disk import write_whole
+print("go", flush=True)
+while True:
+    for letter in "ab":
+        write_whole(Path(sys.argv[1]), letter * 3_000_000)
+"""
+
+
+def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path):
+    path = tmp_path / "table.csv"
+    moments = random.Random(0)
+    for _ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout.readline() == "go\n"
+        time.sleep(moments.uniform(0.01, 0.1))
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        if path.exists():
+            content = path.read_text()
+            assert content == content[0] * 3_000_000
+    assert path.exists()
+
+
+def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path, monkeypatch):
+    path = tmp_path / "lab.json"
+    write_whole(path, "before")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"after")
+    assert path.read_text() == "before"
+    monkeypatch.undo()
+    write_whole(path, "after")
+    assert path.read_text() == "after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def _fails_in(folder, meanwhile=lambda: None):
+    def refuse():
+        with made_folder(folder):
+            assert folder.is_dir()
+            meanwhile()
+            raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        refuse()
+
+
+def test_only_empty_folders_that_were_made_here_are_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    _fails_in(tmp_path / "mine" / "a" / "b")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    _fails_in(tmp_path / "mine")
+    assert (tmp_path / "mine").is_dir()
+
+    def another_process_works_there():
+        (tmp_path / "mine" / "a" / "theirs").write_text("kept")
+
+    _fails_in(tmp_path / "mine" / "a" / "b", another_process_works_there)
+    assert (tmp_path / "mine" / "a" / "theirs").read_text() == "kept"
+    assert not (tmp_path / "mine" / "a" / "b").exists()
+
+
+def test_a_folder_is_removed_if_it_holds_nothing_but_our_own_files(tmp_path):
+    place = tmp_path / "abc"
+    remove_own(place, ("*.npy",))
+    place.mkdir()
+    (place / "images.npy").write_text("ours")
+    remove_own(place, ("*.npy",))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", ["file among ours", "folder among ours", "file", "link"])
+def test_what_a_person_put_there_is_moved_aside(tmp_path, what):
+    for number in (1, 2):
+        place = tmp_path / "abc"
+        if what == "file":
+            place.write_text("mine")
+        elif what == "link":
+            (tmp_path / "elsewhere").mkdir(exist_ok=True)
+            (tmp_path / "elsewhere" / "thesis.txt").write_text("mine")
+            place.symlink_to(tmp_path / "elsewhere")
+        else:
+            inside = place / "kept" if what.startswith("folder") else place
+            inside.mkdir(parents=True)
+            (place / "images.npy").write_text("ours")
+            (inside / "thesis.txt").write_text("mine")
+        remove_own(place, ("*.npy",))
+        assert not place.exists()
+        aside = tmp_path / f"abc.aside-{number}"
+        kept = aside if aside.is_file() else next(aside.rglob("thesis.txt"))
+        assert kept.read_text() == "mine"
+
+
+def test_one_process_at_a_time_and_no_lock_is_left(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        pool.map(_add_one, [tmp_path] * 12)
+    assert (tmp_path / "count").read_text() == "12"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]
+
+
+def _add_one(folder):
+    with alone(folder / ".lock"):
+        path = folder / "count"
+        count = int(path.read_text()) if path.exists() else 0
+        time.sleep(0.02)
+        path.write_text(str(count + 1))
+
+
+def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp_path):
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    (place,) = (tmp_path / "cache").glob("[!.]*")
+    (place / "notes.txt").write_text("mine")
+    (place / "labels.npy").write_bytes(b"damaged")
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    assert (tmp_path / "cache" / f"{place.name}.aside-1" / "notes.txt").read_text() == "mine"
+
+
+def test_a_refused_cohort_leaves_what_another_process_made_meanwhile(
+    case_folder, tmp_path, monkeypatch
+):
+    from imbalance_tf.cohort import examining
+
+    (case_folder / "case_1" / "case_1_seg.nii.gz").write_bytes(b"no scan")
+    out, read_case = tmp_path / "new" / "out", examining.read_case
+
+    def another_process_is_faster(case):
+        (out / "runs").mkdir(exist_ok=True)
+        (out / "runs" / "theirs").write_text("kept")
+        return read_case(case)
+
+    monkeypatch.setattr(examining, "read_case", another_process_is_faster)
+    with pytest.raises(CohortError):
+        load_cohort(case_folder, cache=out / "cache")
+    assert sorted(os.listdir(out)) == ["runs"]
+    assert (out / "runs" / "theirs").read_text() == "kept"
