@@ -88,16 +88,17 @@ def patch_cnn(
     # Every dtype is said: a global policy of Keras would otherwise decide those left open.
     patches = keras.Input((patch_size, patch_size, channels), dtype="float32")
     model = keras.Sequential([patches], name="patch_cnn")
-    for filters in _FILTERS:
-        model.add(convolution(filters, 3, use_bias=False))
-        model.add(keras.layers.MaxPooling2D(2, dtype=precision))
+    # Names are said too: Keras' own count on with every model that a session makes.
+    for number, filters in enumerate(_FILTERS, start=1):
+        model.add(convolution(filters, 3, use_bias=False, name=f"convolution_{number}"))
+        model.add(keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{number}"))
         # Bias and ReLU after the pool are the same function as before it, and the gradient of the
         # bias does not slow down that of the convolution: a fifth more patches a second
         # (benchmarks/training.py).
-        model.add(ChannelBias(dtype=precision))
-        model.add(keras.layers.ReLU(dtype=precision))
+        model.add(ChannelBias(dtype=precision, name=f"bias_{number}"))
+        model.add(keras.layers.ReLU(dtype=precision, name=f"relu_{number}"))
     window = model.output_shape[1:3]
     model.add(convolution(32, window, activation="relu", name="full_window"))
     model.add(convolution(classes, 1, name="logits"))
-    model.add(keras.layers.Flatten(dtype="float32"))
+    model.add(keras.layers.Flatten(dtype="float32", name="flatten"))
     return model

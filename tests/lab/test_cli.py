@@ -1,11 +1,15 @@
 """The command line as a person meets it: words, exit codes, what is left on disk."""
 
+import re
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
+from imbalance_tf import CohortError, open_lab
 from imbalance_tf.lab.cli import main
 from imbalance_tf.lab.notebooks import notebook_paths
 
@@ -146,12 +150,60 @@ def test_two_runs_do_not_share_a_folder(case_folder, tmp_path):
     assert not (tmp_path / "out" / "lab.json").exists()
 
 
-def test_a_damaged_settings_file_is_named(case_folder, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "lab.json").write_text("{")
-    result = _invoke("run", "--data", case_folder, "--out", tmp_path / "out")
+def test_a_damaged_settings_file_is_named_and_the_way_out_works(case_folder, tmp_path):
+    """Even beside results, which without their settings would be refused as a person's own."""
+    out = tmp_path / "out"
+    (out / "notebooks").mkdir(parents=True)
+    (out / "lab.json").write_text("{")
+    command = ("run", "--profile", "smoke", "--data", case_folder / "case_0", "--out", out)
+    result = _invoke(*command)
     assert result.exit_code == 1
-    assert "lab.json is damaged" in result.stderr
+    advice = re.search(r"lab.json is damaged .* let it hold (\{.*\}); else choose", result.stderr)
+    (out / "lab.json").write_text(advice[1])
+    result = _invoke(*command)
+    assert "one case only" in result.stderr  # it went on to the cohort
+
+
+def test_the_settings_are_there_whole_or_as_they_were(case_folder, tmp_path, monkeypatch):
+    from imbalance_tf.lab import runner
+
+    monkeypatch.setattr(runner, "_execute_all", lambda *_: None)
+    monkeypatch.setattr(runner, "_compare", lambda *_: None)
+    command = ("run", "--profile", "smoke", "--data", case_folder, "--out", tmp_path / "out")
+    assert _invoke(*command).exit_code == 0
+    before = (tmp_path / "out" / "lab.json").read_text()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(tmp_path), "replace", killed)
+    assert _invoke(*command).exit_code == 130
+    assert (tmp_path / "out" / "lab.json").read_text() == before
+
+
+@pytest.mark.parametrize("where", ["newdir/../kept", "kept", "kept/deeper", "link/deeper"])
+def test_a_refused_cohort_deletes_nothing_of_a_person(case_folder, tmp_path, where):
+    for name in ("cache", "cache/runs", "runs"):
+        (tmp_path / "kept" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "kept" / name / "thesis.txt").write_text("years of work")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    no_segmentation(case_folder)
+    before = _contents(tmp_path)
+    with pytest.raises(CohortError):
+        open_lab("smoke", data=case_folder, out=tmp_path / where)
+    assert _contents(tmp_path) == before
+    assert not (tmp_path / "newdir").exists()
+    assert not (tmp_path / "kept" / "deeper").exists()
+
+
+def test_a_folder_of_real_cases_is_not_called_synthetic(case_folder, phantom, tmp_path):
+    shutil.copy(phantom / "cohort.json", case_folder / "cohort.json")
+    lab = open_lab("smoke", data=case_folder, out=tmp_path / "out")
+    assert not lab.synthetic
+    assert lab.origin == "all real"
+    lab = open_lab("smoke", data=phantom, out=tmp_path / "other")
+    assert lab.synthetic
+    assert lab.origin == "all synthetic"
 
 
 @pytest.mark.parametrize(

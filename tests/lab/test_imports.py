@@ -88,3 +88,54 @@ def test_onednn_is_used_unless_a_person_says_no(fresh_environment, asked, used):
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
     )
     assert done.stdout.split() == [used]
+
+
+FORKS = """
+import multiprocessing
+
+import imbalance_tf
+
+for name in imbalance_tf.__all__:
+    getattr(imbalance_tf, name)
+import imbalance_tf.lab.training, imbalance_tf.network.core
+
+
+def score(seed):
+    import numpy as np
+    model = imbalance_tf.patch_cnn(channels=1, classes=2, patch_size=22, seed=seed)
+    return imbalance_tf.segment(model, np.ones((1, 4, 4, 1))).shape
+
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map_async(score, [0, 1]).get(timeout=120))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are spawned")
+def test_a_process_may_fork_after_the_import(fresh_environment):
+    """Linux's default before Python 3.14; a TensorFlow that has run an operation would hang."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        capture_output=True,
+        text=True,
+        env=fresh_environment,
+        timeout=300,
+    )
+    assert done.stdout == "[(1, 4, 4, 2), (1, 4, 4, 2)]\n", done.stderr
+
+
+def test_devices_and_threads_can_be_set_after_the_import(fresh_environment):
+    code = """
+import imbalance_tf
+for name in imbalance_tf.__all__:
+    getattr(imbalance_tf, name)
+import tensorflow as tf
+tf.config.threading.set_inter_op_parallelism_threads(1)
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+assert len(tf.config.list_logical_devices("CPU")) == 2
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=fresh_environment
+    )
+    assert done.returncode == 0, done.stderr

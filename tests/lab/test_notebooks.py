@@ -1,6 +1,7 @@
 """The notebooks as they are committed, as they are executed, and as they fail."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
+from nbclient import NotebookClient
 
 from imbalance_tf import write_phantom_cohort
 from imbalance_tf.lab.notebooks import NotebookError, execute_notebook, notebook_paths
@@ -157,8 +159,60 @@ def test_a_second_run_reads_what_is_there(smoke, fresh_environment):
     assert again.split("Mean Dice")[1].split("minutes")[0][:-6] in printed
 
 
-def test_the_last_notebook_alone_runs_the_whole_lab_on_real_files(tmp_path, case_folder):
-    """In any order, by papermill itself, on a folder of cases."""
+def test_the_links_of_a_page_lead_to_something(smoke):
+    for name in NAMES:
+        page = smoke[0] / "html" / f"{name}.html"
+        links = re.findall(r"""<a [^>]*href=["']([^"'#]+)""", page.read_text())
+        local = [link for link in links if not link.startswith(("http:", "https:", "data:"))]
+        assert all((page.parent / link).exists() for link in local), local
+        assert bool(local) == (name != NAMES[-1])  # the next notebook's page
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path):
+    """A person presses the keys again; nothing is bound to something else, or drawn on."""
+    out, _ = smoke
+    doubled = nbformat.read(path, as_version=4)
+    parameters = [c for c in doubled.cells if "parameters" in c.metadata.get("tags", [])]
+    parameters[0].source += f"\nprofile, out = 'smoke', {str(out)!r}"
+    code = [cell for cell in doubled.cells if cell.cell_type == "code"]
+    doubled.cells = [nbformat.v4.new_code_cell(cell.source) for cell in code for _ in range(2)]
+    NotebookClient(doubled, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
+    for once, again in zip(doubled.cells[::2], doubled.cells[1::2], strict=True):
+        assert _shown(once) == _shown(again), once.source
+
+
+def _shown(cell):
+    return [(output.get("text"), output.get("data")) for output in cell.outputs]
+
+
+def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
+    cells = ["x: int = 1  # a number", "print(x)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.cells[0].metadata.tags = ["parameters"]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    out = tmp_path / "out"
+    executed = execute_notebook(tmp_path / "lesson.ipynb", out, {})
+    execute_notebook(tmp_path / "lesson.ipynb", out, {})
+    assert [path.name for path in executed.parent.iterdir()] == ["lesson.ipynb"]
+    for number in (1, 2):
+        answered = nbformat.read(executed, as_version=4)
+        answered.cells.append(nbformat.v4.new_markdown_cell(f"my answer {number}"))
+        nbformat.write(answered, executed)
+        later = (out / "html" / "lesson.html").stat().st_mtime + 5
+        os.utime(executed, (later, later))
+        execute_notebook(tmp_path / "lesson.ipynb", out, {})
+        kept = executed.with_name(f"lesson.edited-{number}.ipynb")
+        assert f"my answer {number}" in kept.read_text()
+        assert "my answer" not in executed.read_text()
+
+
+def test_the_last_notebook_alone_runs_the_whole_lab_on_real_files(tmp_path, write_case):
+    """In any order, by papermill itself, on a folder of cases, with BraTS 2013's kind of names."""
+    case_folder = tmp_path / "cases"
+    for number, name in enumerate(("0001", "NA", "1e5")):
+        write_case(case_folder, name, seed=number)
     papermill.execute_notebook(
         str(notebook_paths()[-1]),
         str(tmp_path / "05.ipynb"),

@@ -110,15 +110,14 @@ def test_the_unet_of_the_readme_trains_on_the_same_samplers(cohort):
 
 MIRRORED = """
 import numpy as np
+from imbalance_tf import HardExampleMining, HardExampleSampler, load_cohort, patch_cnn
+from imbalance_tf import patch_dataset, segment
+import keras
 import tensorflow as tf
 
-# Before imbalance_tf is imported, since devices cannot be changed once an operation has run.
+# Importing has run no operation, so devices can still be set.
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-import keras
-from imbalance_tf import HardExampleMining, HardExampleSampler, load_cohort, patch_cnn
-from imbalance_tf import patch_dataset
 
 train = load_cohort({folder!r})
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -137,6 +136,7 @@ mining = HardExampleMining(sampler, candidates_per_class=20)
 history = model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[mining]).history
 assert model.optimizer.iterations.numpy() == 9
 assert history["loss"][-1] < history["loss"][0]
+assert segment(model, train.images[:1]).shape == (1, *train.labels.shape[1:], 5)
 print("replicas:", strategy.num_replicas_in_sync, "mined:", len(mining.hard) > 0)
 """
 
