@@ -9,7 +9,7 @@ from .workspace import Lab
 
 __all__ = ["Forecast", "estimate_hours"]
 
-_STEPS = 40  # ten at once, as in a run, so four times
+_STEPS = 100
 _CANDIDATES = 500
 
 
@@ -18,7 +18,8 @@ def estimate_hours(lab: Lab) -> dict[str, float]:
 
     Everything is done as a run does it, with the same model, batches and mining, only less of it.
     """
-    from imbalance_tf.network.dense import segment  # help and reading need no TensorFlow
+    from imbalance_tf._tensorflow import keras  # help and reading need no TensorFlow
+    from imbalance_tf.network.dense import segment
     from imbalance_tf.sampling.patches import patch_dataset
 
     from .training import mining_of, new_model
@@ -29,7 +30,12 @@ def estimate_hours(lab: Lab) -> dict[str, float]:
     batches = patch_dataset(
         sampler, steps=_STEPS, batch_size=config.batch_size, patch_size=config.patch_size
     )
-    epoch = _seconds(lambda: model.fit(batches, shuffle=False, verbose=0))
+    ended: list[float] = []  # each execution, of ten steps as in a run; the first also compiles
+    clock = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs=None: ended.append(time.perf_counter())
+    )
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[clock])
+    step = (ended[-1] - ended[0]) / (len(ended) - 1) / model.steps_per_execution
     mining = mining_of(config, sampler)
     mining.set_model(model)
     mined = _seconds(lambda: mining.on_epoch_end(0))
@@ -38,7 +44,7 @@ def estimate_hours(lab: Lab) -> dict[str, float]:
     images, brain = lab.test.images[some], lab.test.brain[some]
     segmented = _seconds(lambda: segment(model, images, brain)) * len(lab.test.images) / len(some)
     return {
-        strategy: _hours(lab.config(strategy), epoch / _STEPS, mined / _CANDIDATES, segmented)
+        strategy: _hours(lab.config(strategy), step, mined / _CANDIDATES, segmented)
         for strategy in STRATEGIES
     }
 

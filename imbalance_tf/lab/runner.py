@@ -144,7 +144,8 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
     """FileExistsError if the folder holds results of other settings, or a person's own files."""
     kept = out / SETTINGS
     if not kept.exists():
-        mine = ("notebooks", "html", "figures", "runs", "dice_comparison.csv")
+        # Runs may be there, of notebooks that somebody worked in: none is written over.
+        mine = ("notebooks", "html", "figures", "dice_comparison.csv")
         if there := [name for name in mine if (out / name).exists()]:
             raise FileExistsError(
                 f"{out} has {', '.join(there)}, not made by imbalance-tf run; choose another "

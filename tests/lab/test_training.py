@@ -253,7 +253,7 @@ def test_the_estimate_is_made_with_the_model_that_a_run_trains(lab, monkeypatch)
     assert 0 < hours["random"] == hours["balanced"] < hours["hard"]
     assert made[0].loss.from_logits
     assert made[0].steps_per_execution == 10
-    assert int(made[0].optimizer.iterations) == 2 * estimate._STEPS
+    assert int(made[0].optimizer.iterations) == estimate._STEPS
     assert mined[0].threshold == lab.profile.threshold
 
 
