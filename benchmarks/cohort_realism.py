@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from imbalance_tf import load_cohort, write_phantom_cohort
-from imbalance_tf.cohort.phantom.case import true_tissue
-from imbalance_tf.evaluation.realism import measure_case, separability_table, summarise, targets
+from imbalance_tf.phantom.case import true_tissue
+from imbalance_tf.phantom.realism import measure_case, separability_table, summarise, targets
 
 FILES = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair"}
 

@@ -87,8 +87,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         write_phantom_cohort(folder, cases=2, seed=0, slice_thickness=1)
         cohort = load_cohort(folder)
-    whole = cohort.slices_of(cohort.case_ids[0])
-    case, brain = cohort.images[whole], cohort.brain[whole]
+    case, brain = cohort[0].images, cohort[0].brain
     whole_case = min(seconds(lambda: segment(model, case, brain))[0] for _ in range(3))
     row = {
         **{f"{name}, s/slice": elapsed for name, elapsed in slow.items()},

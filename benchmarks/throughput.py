@@ -109,9 +109,9 @@ def imbalanced_learn(cohort):
     from imbalance_tf.sampling.patches import cut_patches
 
     centres = RandomSampler(cohort, seed=0).draw(8000)
-    patches = cut_patches(cohort.images, centres, SIDE, fill=-5)
+    patches = cut_patches([case.images for case in cohort], centres, SIDE, fill=-5)
     flat = patches.reshape(len(patches), -1)
-    labels = cohort.labels[tuple(centres.T)].astype(np.int64)
+    labels = cohort.labels_at(centres).astype(np.int64)
     batches, _ = balanced_batch_generator(flat, labels, batch_size=BATCH, random_state=0)
     for flat_batch, batch_labels in batches:
         yield flat_batch.reshape(-1, SIDE, SIDE, CHANNELS), batch_labels
@@ -122,15 +122,26 @@ def sample_from_datasets(cohort):
     import tensorflow as tf
 
     half = SIDE // 2
-    margin = [(0, 0), (half, half), (half, half)]
-    images = tf.constant(np.pad(cohort.images, [*margin, (0, 0)], constant_values=-5))
+    height, width = cohort.shapes[:, 1:].max(axis=0)
+
+    def padded(array, fill):
+        """To the size of the largest case, so that all slices are one tensor."""
+        after = height - array.shape[1], width - array.shape[2]
+        margins = [(0, 0), (half, half + after[0]), (half, half + after[1])]
+        margins += [(0, 0)] * (array.ndim - 3)
+        return np.pad(array, margins, constant_values=fill)
+
+    images = tf.constant(np.concatenate([padded(case.images, -5) for case in cohort]))
+    # The class number of a voxel of the brain, and none of any other.
+    classes = [padded(np.where(case.brain, case.labels, 255), 255) for case in cohort]
+    classes = np.concatenate(classes)[:, half:, half:]
 
     def patch(centre, label):
         begin = tf.concat([centre, [0]], axis=0)
         return tf.slice(images, begin, [1, SIDE, SIDE, CHANNELS])[0], label
 
     def of_class(number):
-        centres = np.argwhere((cohort.labels == number) & cohort.brain).astype(np.int32)
+        centres = np.argwhere(classes == number).astype(np.int32)
         count = len(centres)
         centres = tf.constant(centres)
         return tf.data.Dataset.random(seed=number).map(lambda draw: (centres[draw % count], number))
@@ -175,10 +186,8 @@ PEERS = {
 
 
 def _volumes(cohort):
-    for case_id in cohort.case_ids:
-        slices = cohort.slices_of(case_id)
-        image = np.moveaxis(cohort.images[slices], -1, 0)
-        yield np.ascontiguousarray(image), np.asarray(cohort.labels[slices])
+    for case in cohort:
+        yield np.ascontiguousarray(np.moveaxis(case.images, -1, 0)), case.labels
 
 
 def measure(name: str, folder: str) -> dict:

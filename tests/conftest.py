@@ -1,6 +1,7 @@
 """What the tests share: a made-up cohort in memory, and small NIfTI cases on disk."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -8,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from imbalance_tf import SCHEMES, Cohort, write_phantom_cohort
+from imbalance_tf import SCHEMES, Case, Cohort, write_phantom_cohort
 
 SHAPE = (40, 36, 12)
 
@@ -23,22 +24,31 @@ def fresh_environment():
 def cohort():
     """Three cases of different size; five classes, unevenly frequent, one rare."""
     generator = np.random.default_rng(0)
-    depths = (3, 6, 2)
-    labels = generator.choice(5, p=[0.8, 0.1, 0.06, 0.03, 0.01], size=(sum(depths), 70, 61))
-    labels = labels.astype(np.uint8)
-    brain = (generator.random(labels.shape) < 0.7) | (labels > 0)
-    images = generator.normal(size=(*labels.shape, 2)).astype(np.float16)
+    depths = {"small": 3, "large": 6, "tiny": 2}
+    shape = (sum(depths.values()), 70, 61)
+    labels = generator.choice(5, p=[0.8, 0.1, 0.06, 0.03, 0.01], size=shape).astype(np.uint8)
+    brain = (generator.random(shape) < 0.7) | (labels > 0)
+    images = generator.normal(size=(*shape, 2)).astype(np.float16)
     images[..., 0] += labels
     images[~brain] = -5
-    return Cohort(
-        images=images,
-        labels=labels,
-        brain=brain,
-        case_ids=("small", "large", "tiny"),
-        slice_case=np.repeat([0, 1, 2], depths),
-        scheme=SCHEMES["brats2013"],
-        modalities=("t1", "flair"),
-    )
+    ends = np.cumsum(list(depths.values()))[:-1]
+    parts = zip(depths, *(np.split(array, ends) for array in (images, labels, brain)), strict=True)
+    return Cohort([Case(*part) for part in parts], SCHEMES["brats2013"], ("t1", "flair"))
+
+
+def stacked(cohort, name):
+    """An array of all cases, slice after slice; they must have slices of one size."""
+    return np.concatenate([getattr(case, name) for case in cohort])
+
+
+def at(cohort, name, centres):
+    """An array of the cases at centres, one by one: the slow obvious way."""
+    return np.array([getattr(cohort[k], name)[s, r, c] for k, s, r, c in np.asarray(centres)])
+
+
+def relabelled(cohort, change):
+    """The cohort with other labels: `change` of each case."""
+    return replace(cohort, cases=[replace(case, labels=change(case)) for case in cohort])
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""Ground floor: scans on disk -> labelled slices in memory."""
+"""Ground floor: what everything is about. A case, a cohort of them, and what their labels mean."""

@@ -128,7 +128,7 @@ def check(ctx, folder, files, scheme, as_json):
     """
     from dataclasses import asdict
 
-    from imbalance_tf.cohort.checking import check_folder
+    from imbalance_tf.reading.checking import check_folder
 
     report = check_folder(folder, scheme=scheme, files=files or None)
     if as_json:
@@ -170,7 +170,7 @@ def phantom(folder, cases, seed, slice_thickness, disease):
 
     BraTS-like scans on real anatomy, as NIfTI files, into FOLDER.
     """
-    from imbalance_tf.cohort.phantom import write_phantom_cohort
+    from imbalance_tf.phantom import write_phantom_cohort
 
     write_phantom_cohort(
         folder, cases=cases, seed=seed, slice_thickness=slice_thickness, disease=disease

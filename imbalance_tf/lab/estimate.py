@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .experiment import STRATEGIES, ExperimentConfig, finished_epochs
+from imbalance_tf.training.experiment import STRATEGIES, ExperimentConfig, finished_epochs
+
 from .workspace import Lab
 
 __all__ = ["Forecast", "estimate_hours"]
@@ -21,8 +22,7 @@ def estimate_hours(lab: Lab) -> dict[str, float]:
     from imbalance_tf._tensorflow import keras  # help and reading need no TensorFlow
     from imbalance_tf.network.dense import segment
     from imbalance_tf.sampling.patches import patch_dataset
-
-    from .training import mining_of, new_model
+    from imbalance_tf.training.run import mining_of, new_model
 
     config = replace(lab.config("hard"), steps=_STEPS, candidates_per_class=_CANDIDATES)
     model = new_model(config, lab.train)
@@ -39,10 +39,10 @@ def estimate_hours(lab: Lab) -> dict[str, float]:
     mining = mining_of(config, sampler)
     mining.set_model(model)
     mined = _seconds(lambda: mining.on_epoch_end(0))
-    case = lab.test.slices_of(lab.test.case_ids[0])
-    some = case[:: max(1, len(case) // 8)]
-    images, brain = lab.test.images[some], lab.test.brain[some]
-    segmented = _seconds(lambda: segment(model, images, brain)) * len(lab.test.images) / len(some)
+    case, slices = lab.test[0], sum(len(case.labels) for case in lab.test)
+    some = slice(None, None, max(1, len(case.labels) // 8))
+    images, brain = case.images[some], case.brain[some]
+    segmented = _seconds(lambda: segment(model, images, brain)) * slices / len(images)
     return {
         strategy: _hours(lab.config(strategy), step, mined / _CANDIDATES, segmented)
         for strategy in STRATEGIES

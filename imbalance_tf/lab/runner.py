@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
+from imbalance_tf.training.experiment import STRATEGIES, ExperimentResult
 
 from .estimate import Forecast
-from .experiment import STRATEGIES, ExperimentResult
 from .notebooks import NotebookError, execute_notebook, notebook_paths
 from .workspace import open_lab
 
@@ -74,7 +74,7 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     for problem in lab.train.left_out.values():
         click.echo(f"left out: {problem}")
     click.echo(
-        f"{len(lab.train.case_ids)} cases to train on, {len(lab.test.case_ids)} to test on; "
+        f"{len(lab.train)} cases to train on, {len(lab.test)} to test on; "
         f"scheme {lab.train.scheme.name}: {', '.join(lab.train.scheme.classes)}"
     )
     folders = {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}

@@ -4,22 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from imbalance_tf.cohort.disk import made_folder
-from imbalance_tf.cohort.finding import CohortError
+from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import scheme_named
-from imbalance_tf.cohort.loading import read_or_load
-from imbalance_tf.cohort.phantom import write_phantom_cohort
-from imbalance_tf.cohort.slices import Cohort
-
-from .experiment import (
+from imbalance_tf.phantom.writing import write_phantom_cohort
+from imbalance_tf.reading.loading import load_cohort
+from imbalance_tf.training.experiment import (
     SAMPLERS,
     ExperimentConfig,
     ExperimentResult,
     run_experiment,
     run_folder,
 )
+
 from .profiles import TEST_SHARE, Profile, fastest_precision, profile_named
 
 __all__ = ["Lab", "open_lab"]
@@ -58,11 +55,11 @@ class Lab:
 
     @property
     def _made(self) -> int:
-        return int(self.train.synthetic.sum() + self.test.synthetic.sum())
+        return sum(case.synthetic for case in [*self.train, *self.test])
 
     @property
     def _cases(self) -> int:
-        return len(self.train.case_ids) + len(self.test.case_ids)
+        return len(self.train) + len(self.test)
 
     def config(self, strategy: str) -> ExperimentConfig:
         """The config of a strategy in this profile, in the precision that is fastest here."""
@@ -136,30 +133,24 @@ def open_lab(
         write_phantom_cohort(
             folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
         )
-    with made_folder(out):  # a folder that is refused leaves no results behind
-        cohort = read_or_load(
-            folder,
-            scheme=scheme,
-            files=files or None,
-            on_error=on_error,
-            cache=out / "cache",
-            accept=lambda cohort: _split(cohort, folder, seed),
-        )
-        train, test = _split(cohort, folder, seed)
+    cohort = load_cohort(
+        folder, scheme=scheme, files=files or None, on_error=on_error, cache=out / "cache"
+    )
+    train, test = _split(cohort, folder, seed)
     return Lab(chosen, seed, out, train, test)
 
 
 def _split(cohort: Cohort, folder: Path, seed: int) -> tuple[Cohort, Cohort]:
     """Training and test cohort; CohortError if no experiment can be made of them."""
-    cases = len(cohort.case_ids)
+    cases = len(cohort)
     if cases < 2:
         raise CohortError(
             folder, ["one case only; at least two are needed, one to train and one to test on"]
         )
     train, test = cohort.split(test_cases=max(1, round(TEST_SHARE * cases)), seed=seed)
-    counts = np.bincount(train.labels.ravel(), minlength=len(cohort.scheme.classes))
+    counts = train.class_counts().sum(axis=0)
     if absent := [
-        f"class '{name}' is in none of the {len(train.case_ids)} training cases "
+        f"class '{name}' is in none of the {len(train)} training cases "
         f"({', '.join(train.case_ids)}), so no balanced batch can be made; add a case that has "
         f"it, or choose another seed for the split"
         for name, count in zip(cohort.scheme.classes, counts, strict=True)

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, refuse_probabilities, start, tf
-from imbalance_tf.cohort.reading import AIR
+from imbalance_tf.cohort.case import AIR
 
 __all__ = ["Core", "core_of"]
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, tf
-from imbalance_tf.cohort.reading import AIR
+from imbalance_tf.cohort.case import AIR
 
 from .core import core_of, serializable
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from imbalance_tf._tensorflow import tf
-from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.cohort.cohort import Cohort
 
 from .patches import Sampler, cut_patches
 
@@ -89,9 +89,9 @@ def audit(
         drawn = [np.asarray(source.draw(batch_size)) for _ in range(batches)]
         if start is not None:
             source.draws = start
+    brains = [case.brain for case in cohort]
     air = [
-        ~cut_patches(cohort.brain, centres, patch_size, fill=False).any(axis=(1, 2))
-        for centres in drawn
+        ~cut_patches(brains, centres, patch_size, fill=False).any(axis=(1, 2)) for centres in drawn
     ]
     return Audit(
         table=_table(drawn, cohort, getattr(source, "shares", None)),
@@ -111,7 +111,7 @@ def _of_dataset(dataset, batches: int, cohort: Cohort) -> tuple[list[np.ndarray]
     for patches, labels, centres in dataset.take(batches).as_numpy_iterator():
         size = patches.shape[1]
         own = labels if labels.ndim == 1 else labels[:, size // 2, size // 2]
-        if wrong := int((own != cohort.labels[tuple(centres.T)]).sum()):
+        if wrong := int((own != cohort.labels_at(centres)).sum()):
             raise ValueError(
                 f"{wrong} of {len(own)} labels in batch {len(drawn)} are not those of their centres"
             )
@@ -121,12 +121,10 @@ def _of_dataset(dataset, batches: int, cohort: Cohort) -> tuple[list[np.ndarray]
 
 def _table(drawn: list[np.ndarray], cohort: Cohort, shares) -> pd.DataFrame:
     names = cohort.scheme.classes
-    in_batch = np.array(
-        [np.bincount(cohort.labels[tuple(c.T)], minlength=len(names)) for c in drawn]
-    )
+    in_batch = np.array([np.bincount(cohort.labels_at(c), minlength=len(names)) for c in drawn])
     centres = np.concatenate(drawn)
-    labels = cohort.labels[tuple(centres.T)]
-    cases = cohort.slice_case[centres[:, 0]]
+    labels = cohort.labels_at(centres)
+    cases = centres[:, 0]
     counts = in_batch.sum(axis=0)
     voxels = [len(np.unique(centres[labels == number], axis=0)) for number in range(len(names))]
     return pd.DataFrame(

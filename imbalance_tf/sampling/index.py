@@ -1,12 +1,11 @@
-"""ClassIndex: where the voxels of each class are, as runs along the rows."""
+"""ClassIndex: the voxels of each class of a cohort, numbered."""
 
 import numpy as np
 
-from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.cohort.cohort import Cohort
 
 __all__ = ["ClassIndex"]
 
-_NOWHERE = 255
 _BLOCK = 32  # runs
 _GROUP = 32  # blocks
 
@@ -14,8 +13,8 @@ _GROUP = 32  # blocks
 class ClassIndex:
     """Every brain voxel of a cohort, ordered by class, so that the k-th voxel of a class is found.
 
-    Only the runs of equal class along the rows are stored, some eight bytes each: a fraction of
-    the memory of a list of voxels, and a draw that is exactly uniform in every class. Voxels
+    It is put together from the runs of the cases (`Case.runs`), eight bytes each: a fraction of
+    the memory of a list of voxels, and a choice that is exactly uniform in every class. Voxels
     outside the brain are left out, unless they carry a tumour label.
 
     Attributes
@@ -24,65 +23,56 @@ class ClassIndex:
         Number of voxels of each class.
     case_counts : (cases, classes) int64
         The same of each case.
-    shape : (3,) int
-        Slices, rows and columns of the cohort.
+    first : (classes,) int64
+        Rank of the first voxel of each class.
 
     Examples
     --------
-    >>> index = ClassIndex(cohort)                                  # doctest: +SKIP
-    >>> index.centres(index.first[4] + np.arange(10))   # first ten enhancing    # doctest: +SKIP
+    >>> index = ClassIndex(cohort)
+    >>> ranks = index.first[4] + np.arange(3)  # the first three of the last class
+    >>> cohort.labels_at(index.centres(ranks))
+    array([4, 4, 4], dtype=uint8)
     """
 
     def __init__(self, cohort: Cohort):
-        self.shape = cohort.labels.shape
-        classes, cases = len(cohort.scheme.classes), len(cohort.case_ids)
-        slices, height, width = self.shape
-        rows, columns, lengths, group = [], [], [], []
-        row_type = np.min_scalar_type(slices * height)
-        column_type = np.min_scalar_type(width)
-        for number, (labels, brain) in enumerate(zip(cohort.labels, cohort.brain, strict=True)):
-            inside = brain | (labels > 0)
-            if not inside.any():
-                continue
-            # A column of nowhere at the end of each row: no run goes on in the next.
-            voxels = np.full((height, width + 1), _NOWHERE, np.uint8)
-            voxels[:, :-1] = np.where(inside, labels, _NOWHERE)
-            voxels = voxels.ravel()
-            start = np.concatenate([[0], np.flatnonzero(voxels[1:] != voxels[:-1]) + 1])
-            length = np.diff(start, append=voxels.size)
-            start, length = (part[voxels[start] != _NOWHERE] for part in (start, length))
-            row, column = np.divmod(start, width + 1)
-            rows.append((row + number * height).astype(row_type))
-            columns.append(column.astype(column_type))
-            lengths.append(length.astype(column_type))
-            # Ordered by class, then case: the voxels of a class in a case follow each other.
-            own = voxels[start].astype(np.int64) * cases + cohort.slice_case[number]
-            group.append(own.astype(np.min_scalar_type(classes * cases)))
-        rows, columns, lengths, group = map(_joined, (rows, columns, lengths, group))
-        self.case_counts = (
-            np.bincount(group, weights=lengths, minlength=classes * cases)
-            .astype(np.int64)
-            .reshape(classes, cases)
-            .T
-        )
+        classes, cases = len(cohort.scheme.classes), len(cohort)
+        self.case_counts = cohort.class_counts()
         self.counts = self.case_counts.sum(axis=0)
         self.first = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+        # Ordered by class, then case: the voxels of a class in a case follow each other.
+        voxels = self.case_counts.T.ravel()
+        self._case_firsts = np.cumsum(voxels) - voxels  # ranks, of each class of each case
+        self._cases = cases
+        shapes = cohort.shapes
+        self._widths = shapes[:, 2]
+        self._areas = shapes[:, 1] * shapes[:, 2]
 
         # A rank is found among the groups by bisection, and then by looking at all blocks of its
         # group and all runs of its block: a bisection down to the runs would miss the processor's
-        # cache at every step, and cost more the more cases there are.
-        order = np.argsort(group, kind="stable")
-        blocks = -(-len(order) // _BLOCK)
-        padded = np.zeros(blocks * _BLOCK, np.int64)
-        padded[: len(order)] = lengths[order]
-        ends = np.cumsum(padded.reshape(blocks, _BLOCK), axis=1)
-        self._ends = ends.astype(np.min_scalar_type(_BLOCK * width))  # in ranks, in the block
+        # cache at every step, and cost more the more cases there are. So that a block is one place
+        # in memory, it holds the starts of its runs beside their ends.
+        runs = sum(len(case.runs.starts) for case in cohort)
+        blocks = -(-runs // _BLOCK)
+        self._blocks = np.zeros((blocks, 2, _BLOCK), np.uint32)
+        lengths = np.zeros(blocks * _BLOCK, np.uint32)
+        starts = np.zeros(blocks * _BLOCK, np.uint32)
+        filled = 0
+        for number in range(classes):
+            for case in cohort:
+                for own in np.flatnonzero(case.runs.classes == number):
+                    part = slice(*case.runs.bounds[own : own + 2])
+                    into = slice(filled, filled + part.stop - part.start)
+                    lengths[into] = case.runs.lengths[part]
+                    starts[into] = case.runs.starts[part]
+                    filled = into.stop
+        np.cumsum(lengths.reshape(blocks, _BLOCK), axis=1, out=self._blocks[:, 0])
+        self._blocks[:, 1] = starts.reshape(blocks, _BLOCK)
         groups = -(-blocks // _GROUP)
         firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
-        firsts[:blocks] = np.cumsum(ends[:, -1]) - ends[:, -1]
+        ends = np.cumsum(self._blocks[:, 0, -1], dtype=np.int64)
+        firsts[:blocks] = ends - self._blocks[:, 0, -1]
         self._firsts = firsts.reshape(groups, _GROUP)  # ranks, of each block
         self._group_firsts = self._firsts[:, 0].copy()
-        self._rows, self._columns = rows[order], columns[order]
 
     @property
     def total(self) -> int:
@@ -92,11 +82,11 @@ class ClassIndex:
     @property
     def nbytes(self) -> int:
         """Memory that the index holds, in bytes."""
-        held = (self._rows, self._columns, self._ends, self._firsts, self._group_firsts)
+        held = (self._blocks, self._firsts, self._group_firsts, self._case_firsts)
         return self.case_counts.nbytes + sum(array.nbytes for array in held)
 
     def centres(self, ranks: np.ndarray) -> np.ndarray:
-        """Centres (n, 3) int32 - slice, row, column - of the voxels at these ranks (n,).
+        """Centres (n, 4) int32 - case, slice, row, column - of the voxels at these ranks (n,).
 
         Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
         """
@@ -104,14 +94,12 @@ class ClassIndex:
         group = np.searchsorted(self._group_firsts, ranks, side="right") - 1
         block = group * _GROUP - 1 + np.count_nonzero(self._firsts[group] <= ranks[:, None], axis=1)
         offset = ranks - self._firsts.ravel()[block]
-        ends = self._ends[block]
-        run = np.count_nonzero(ends <= offset[:, None], axis=1)
-        begin = np.where(run > 0, ends[np.arange(len(run)), run - 1], 0)
-        run += block * _BLOCK
-        slices, rows = np.divmod(self._rows[run].astype(np.int64), self.shape[1])
-        columns = self._columns[run] + (offset - begin)
-        return np.stack([slices, rows, columns], axis=-1).astype(np.int32)
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+        found = self._blocks[block]
+        run = np.count_nonzero(found[:, 0] <= offset[:, None], axis=1)
+        each = np.arange(len(run))
+        begin = np.where(run > 0, found[each, 0, run - 1], 0)
+        position = found[each, 1, run] + (offset - begin)
+        case = (np.searchsorted(self._case_firsts, ranks, side="right") - 1) % self._cases
+        number, rest = np.divmod(position, self._areas[case])
+        row, column = np.divmod(rest, self._widths[case])
+        return np.stack([case, number, row, column], axis=-1).astype(np.int32)

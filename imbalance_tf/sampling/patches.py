@@ -1,12 +1,13 @@
 """patch_dataset: centres -> a tf.data.Dataset of patches."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
 
 from imbalance_tf._tensorflow import start, tf
-from imbalance_tf.cohort.reading import AIR
-from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.cohort.case import AIR
+from imbalance_tf.cohort.cohort import Cohort
 
 from .buffers import Buffers
 from .calls import waited_for
@@ -15,62 +16,61 @@ __all__ = ["Sampler", "cut_patches", "patch_dataset"]
 
 
 class Sampler(Protocol):
-    """Whatever draws centres in the slices of a cohort."""
+    """Whatever samples centres in the cases of a cohort."""
 
     cohort: Cohort
 
     def draw(self, n: int) -> np.ndarray:
-        """Draw n centres: (n, 3) int32, slice, row, column."""
+        """Sample n centres: (n, 4) int32, case, slice, row, column."""
 
 
 def cut_patches(
-    stack: np.ndarray,
+    volumes: Sequence[np.ndarray],
     centres: np.ndarray,
     size: int,
     *,
     fill: float,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Cut squares out of slices.
+    """Cut squares out of axial slices.
 
     A patch covers ``size // 2`` rows and columns before its centre voxel, and ends
     ``size - size // 2 - 1`` after it, so that the centre stands at ``[size // 2, size // 2]``.
 
     Parameters
     ----------
-    stack : (S, H, W, ...) array
-        Slices: images, or label maps.
-    centres : (n, 3) int
-        Slice, row, column.
+    volumes : sequence of (s, h, w, ...) arrays
+        Of each case: images, or label maps.
+    centres : (n, 4) int
+        Case, slice, row, column.
     fill : float
-        What lies beyond the border of a slice.
+        What lies beyond the border of a volume.
     out : array, optional
         Where to write the patches; a new array by default.
 
     Returns
     -------
-    (n, size, size, ...) array, dtype of `stack`
+    (n, size, size, ...) array, dtype of the volumes
     """
     patches = out
     if patches is None:
-        patches = np.empty((len(centres), size, size, *stack.shape[3:]), stack.dtype)
-    stack = np.asarray(stack)  # of a memory map each slicing would take twice as long
-    height, width = stack.shape[1:3]
-    corners = np.asarray(centres) - [0, size // 2, size // 2]
-    whole = ((corners[:, 1:] >= 0) & (corners[:, 1:] + size <= [height, width])).all(axis=1)
+        first = volumes[0]
+        patches = np.empty((len(centres), size, size, *first.shape[3:]), first.dtype)
+    corners = np.asarray(centres) - [0, 0, size // 2, size // 2]
     # Patch by patch, a contiguous copy each: several times faster than one fancy index.
-    for patch, (number, top, left), inside in zip(
-        patches, corners.tolist(), whole.tolist(), strict=True
-    ):
-        if inside:
-            patch[...] = stack[number, top : top + size, left : left + size]
+    for patch, (case, number, top, left) in zip(patches, corners.tolist(), strict=True):
+        volume = volumes[case]
+        depth, height, width = volume.shape[:3]
+        if 0 <= top <= height - size and 0 <= left <= width - size and 0 <= number < depth:
+            patch[...] = volume[number, top : top + size, left : left + size]
             continue
+        patch[...] = fill
         above, before = max(0, -top), max(0, -left)
         bottom, right = min(size, height - top), min(size, width - left)
-        patch[...] = fill
-        patch[above:bottom, before:right] = stack[
-            number, top + above : top + bottom, left + before : left + right
-        ]
+        if 0 <= number < depth and above < bottom and before < right:
+            patch[above:bottom, before:right] = volume[
+                number, top + above : top + bottom, left + before : left + right
+            ]
     return patches
 
 
@@ -91,8 +91,8 @@ def patch_dataset(
 
     Parameters
     ----------
-    sampler : object with ``draw(n) -> (n, 3) centres`` and ``cohort``
-        Patches are cut from the slices of its own cohort, so they cannot be those of another.
+    sampler : object with ``draw(n) -> (n, 4) centres`` and ``cohort``
+        Patches are cut from its own cohort, so they cannot be those of another.
     steps : int
         Batches in one pass.
     batch_size : int
@@ -110,7 +110,8 @@ def patch_dataset(
     tf.data.Dataset
         Of (patches, labels) or (patches, labels, centres). Patches (B, P, P, M) in the dtype of the
         cohort's images, so float16, which a Keras model casts to what it calculates in; air beyond
-        the border. Labels int32 (B,) or (B, P, P). Centres int32 (B, 3), slice, row, column.
+        the border. Labels int32 (B,) or (B, P, P). Centres int32 (B, 4),
+        case, slice, row, column.
 
     Examples
     --------
@@ -135,37 +136,34 @@ def patch_dataset(
     def draw(_):
         # All at once: a pass that is broken off then costs as many draws as any other.
         drawn = [sampler.draw(batch_size) for _ in range(steps)]
-        return np.stack([_checked(batch, batch_size, cohort.labels.shape) for batch in drawn])
+        return np.stack([_checked(batch, batch_size, cohort) for batch in drawn])
 
     def one_pass(number):
         centres = tf.numpy_function(waited_for(draw), [number], tf.int32)
-        centres.set_shape((steps, batch_size, 3))
+        centres.set_shape((steps, batch_size, 4))
         return tf.data.Dataset.from_tensor_slices(centres)
 
-    shape = (batch_size, patch_size, patch_size)
-    patch_buffers = Buffers((*shape, cohort.images.shape[-1]), cohort.images.dtype)
-    label_buffers = Buffers(shape, cohort.labels.dtype)
+    shape, channels = (batch_size, patch_size, patch_size), len(cohort.modalities)
+    images, labels = ([getattr(case, name) for case in cohort] for name in ("images", "labels"))
+    patch_buffers = Buffers((*shape, channels), images[0].dtype)
+    label_buffers = Buffers(shape, labels[0].dtype)
 
     def cut(centres):
-        patches = cut_patches(
-            cohort.images, centres, patch_size, fill=AIR, out=patch_buffers.take()
-        )
+        patches = cut_patches(images, centres, patch_size, fill=AIR, out=patch_buffers.take())
         if target == "patch":
-            labels = cut_patches(
-                cohort.labels, centres, patch_size, fill=0, out=label_buffers.take()
-            )
+            own = cut_patches(labels, centres, patch_size, fill=0, out=label_buffers.take())
         else:
-            labels = cohort.labels[tuple(centres.T)]
-        return patches, labels
+            own = cohort.labels_at(centres)
+        return patches, own
 
     def to_tensors(centres):
-        patches, labels = tf.numpy_function(
-            waited_for(cut), [centres], [cohort.images.dtype, cohort.labels.dtype], stateful=False
+        patches, own = tf.numpy_function(
+            waited_for(cut), [centres], [images[0].dtype, labels[0].dtype], stateful=False
         )
-        patches.set_shape((*shape, cohort.images.shape[-1]))
-        labels.set_shape(shape if target == "patch" else shape[:1])
-        labels = tf.cast(labels, tf.int32)
-        return (patches, labels, centres) if with_centres else (patches, labels)
+        patches.set_shape((*shape, channels))
+        own.set_shape(shape if target == "patch" else shape[:1])
+        own = tf.cast(own, tf.int32)
+        return (patches, own, centres) if with_centres else (patches, own)
 
     # Without tuning: an iterator whose pass is over waits for its tuner, which wakes after 10, 20,
     # 40 ms and so on, so that an epoch would take up to twice as long (TensorFlow 2.21).
@@ -183,17 +181,28 @@ def patch_dataset(
     )
 
 
-def _checked(centres, n: int, shape: tuple[int, ...]) -> np.ndarray:
-    """What any sampler drew, as (n, 3) int32; ValueError if these are no centres in slices."""
+def _checked(centres, n: int, cohort: Cohort) -> np.ndarray:
+    """What any sampler gave, as (n, 4) int32; ValueError if these are no centres in the scans."""
     centres = np.asarray(centres)
-    if centres.shape != (n, 3) or not np.issubdtype(centres.dtype, np.integer):
+    if centres.shape != (n, 4) or not np.issubdtype(centres.dtype, np.integer):
         raise ValueError(
-            f"the sampler drew {centres.dtype} of shape {centres.shape}; integers (slice, row, "
-            f"column) of shape {(n, 3)} are expected"
+            f"the sampler drew {centres.dtype} of shape {centres.shape}; integers (case, slice, "
+            f"row, column) of shape {(n, 4)} are expected"
         )
-    if n and ((centres < 0) | (centres >= shape)).any():
+    cases = centres[:, 0]
+    if n and not 0 <= cases.min() <= cases.max() < len(cohort):
         raise ValueError(
-            f"the sampler drew centres from {centres.min(axis=0)} to {centres.max(axis=0)}; the "
-            f"cohort has slices, rows and columns {shape}"
+            f"the sampler drew cases from {cases.min()} to {cases.max()}; the cohort has "
+            f"{len(cohort)}"
+        )
+    low, high = cohort.limits
+    if outside := np.flatnonzero(
+        ((centres[:, 1:] < low[cases]) | (centres[:, 1:] >= high[cases])).any(axis=1)
+    ).tolist():
+        case, *centre = centres[outside[0]].tolist()
+        raise ValueError(
+            f"the sampler drew the centre {tuple(centre)} in case '{cohort.case_ids[case]}'; its "
+            f"scan has slices, rows and columns from {tuple(low[case].tolist())} to "
+            f"{tuple((high[case] - 1).tolist())}"
         )
     return centres.astype(np.int32, copy=False)

@@ -1,8 +1,8 @@
 """The three strategies of the paper: which centres a batch is made of.
 
-Whatever has ``draw(n) -> (n, 3) centres`` is a sampler. Those here share one law of randomness:
-draw number k of a sampler with seed s comes from the generator ``default_rng([s, k])`` and from
-nothing else. The same seed gives the same batches, and setting `draws` continues anywhere.
+Whatever has a `cohort` and ``draw(n) -> (n, 4) centres`` is a sampler. Those here share one law of
+randomness: draw number k of a sampler with seed s comes from the generator ``default_rng([s, k])``
+and from nothing else. The same seed gives the same batches, and setting `draws` continues anywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
 
 __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples spread over [0, 1) as evenly as any (Weyl, Kronecker)
-_NO_CENTRES = np.zeros((0, 3), np.int32)
+_NO_CENTRES = np.zeros((0, 4), np.int32)
 
 
 class _SeededSampler:
@@ -69,12 +69,19 @@ class RandomSampler(_SeededSampler):
         self.within = within
 
     def draw(self, n: int) -> np.ndarray:
-        """Draw n centres: (n, 3) int32, slice, row, column."""
+        """Sample n centres: (n, 4) int32, case, slice, row, column."""
         generator = self._next_generator()
         if self.within == "brain":
             return self.index.centres(generator.integers(self.index.total, size=n))
-        positions = generator.integers(np.prod(self.index.shape), size=n)
-        return np.stack(np.unravel_index(positions, self.index.shape), axis=-1).astype(np.int32)
+        low, high = self.cohort.limits
+        sizes = high - low
+        ends = np.cumsum(sizes.prod(axis=1))
+        positions = generator.integers(ends[-1], size=n)
+        case = np.searchsorted(ends, positions, side="right")
+        rest = positions - np.append(0, ends)[case]
+        number, rest = np.divmod(rest, sizes[case, 1] * sizes[case, 2])
+        place = np.stack([number, *np.divmod(rest, sizes[case, 2])], axis=-1) + low[case]
+        return np.concatenate([case[:, None], place], axis=1).astype(np.int32)
 
 
 class BalancedSampler(_SeededSampler):
@@ -112,7 +119,7 @@ class BalancedSampler(_SeededSampler):
     Examples
     --------
     >>> centres = BalancedSampler(cohort, seed=0).draw(120)         # doctest: +SKIP
-    >>> np.bincount(cohort.labels[tuple(centres.T)])                # doctest: +SKIP
+    >>> np.bincount(cohort.labels_at(centres))                      # doctest: +SKIP
     array([24, 24, 24, 24, 24])
 
     Half healthy, the rest as frequent among themselves as in the cohort:
@@ -141,12 +148,12 @@ class BalancedSampler(_SeededSampler):
             if share > 0 and count == 0:
                 raise ValueError(
                     f"class '{name}' is to fill {share:.0%} of every batch, but no voxel of the "
-                    f"{len(cohort.case_ids)} training cases has it; add a case that does, or "
+                    f"{len(cohort)} training cases has it; add a case that does, or "
                     f"give shares= without it"
                 )
 
     def draw(self, n: int) -> np.ndarray:
-        """Draw n centres: (n, 3) int32, slice, row, column, in random order."""
+        """Sample n centres: (n, 4) int32, case, slice, row, column, in random order."""
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
         drawn = [self._draw_class(*pair, generator) for pair in enumerate(counts.tolist())]
@@ -180,7 +187,7 @@ class HardExampleSampler(BalancedSampler):
 
     Attributes
     ----------
-    pool : list of (h, 3) int32
+    pool : list of (h, 4) int32
         The hard centres of each class.
     """
 

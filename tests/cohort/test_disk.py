@@ -133,9 +133,9 @@ def _add_one(folder):
 
 def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp_path):
     load_cohort(case_folder, cache=tmp_path / "cache")
-    (place,) = (tmp_path / "cache").glob("[!.]*")
+    place = sorted((tmp_path / "cache").iterdir())[0]
     (place / "notes.txt").write_text("mine")
-    (place / "labels.npy").write_bytes(b"damaged")
+    (place / "arrays.bin").write_bytes(b"damaged")
     load_cohort(case_folder, cache=tmp_path / "cache")
     assert (tmp_path / "cache" / f"{place.name}.aside-1" / "notes.txt").read_text() == "mine"
 
@@ -143,7 +143,7 @@ def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp
 def test_a_refused_cohort_leaves_what_another_process_made_meanwhile(
     case_folder, tmp_path, monkeypatch
 ):
-    from imbalance_tf.cohort import examining
+    from imbalance_tf.reading import examining
 
     (case_folder / "case_1" / "case_1_seg.nii.gz").write_bytes(b"no scan")
     out, read_case = tmp_path / "new" / "out", examining.read_case
@@ -156,5 +156,5 @@ def test_a_refused_cohort_leaves_what_another_process_made_meanwhile(
     monkeypatch.setattr(examining, "read_case", another_process_is_faster)
     with pytest.raises(CohortError):
         load_cohort(case_folder, cache=out / "cache")
-    assert sorted(os.listdir(out)) == ["runs"]
+    assert sorted(os.listdir(out)) == ["cache", "runs"]
     assert (out / "runs" / "theirs").read_text() == "kept"

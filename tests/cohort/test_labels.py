@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbalance_tf import SCHEMES, LabelScheme
-from imbalance_tf.cohort.examining import scheme_asked
+from imbalance_tf.reading.examining import scheme_asked
 
 LESIONS = """\
 name = "white matter lesions"

@@ -26,7 +26,7 @@ def tables():
 
 
 def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort):
-    figures.modalities(cohort, 0)
+    figures.modalities(cohort, "small")
     assert plt.get_fignums() == []
 
 
@@ -37,9 +37,9 @@ def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
     assert len({tuple(colour) for colour in overlay}) == 5
 
 
-def test_segmentations_have_a_row_a_slice_and_a_column_a_map(cohort):
-    maps = {"truth": cohort.labels, "random": np.zeros_like(cohort.labels)}
-    figure = figures.segmentations(cohort, [0, 5], maps)
+def test_segmentations_have_a_row_a_case_and_a_column_a_map(cohort):
+    maps = {"random": {case.id: np.zeros_like(case.labels) for case in cohort}}
+    figure = figures.segmentations(cohort, ["small", "large"], maps)
     assert [axis.get_title() for axis in figure.axes[:3]] == ["flair", "truth", "random"]
     assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["small", "large"]
 
@@ -89,7 +89,8 @@ def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):
 
 
 def test_thick_slices_are_drawn_as_tall_as_they_are(cohort):
-    thick = replace(cohort, affines=np.diag([-1.0, -1.0, 4.0, 1.0]))
+    affine = np.diag([-1.0, -1.0, 4.0, 1.0])
+    thick = replace(cohort, cases=[replace(case, affine=affine) for case in cohort])
     axial, coronal = figures.case_page(thick, ["large"]).axes[:3:2]
     assert axial.get_aspect() == 1
     assert coronal.get_aspect() == 4

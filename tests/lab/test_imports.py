@@ -97,7 +97,7 @@ import imbalance_tf
 
 for name in imbalance_tf.__all__:
     getattr(imbalance_tf, name)
-import imbalance_tf.lab.training, imbalance_tf.network.core
+import imbalance_tf.training.run, imbalance_tf.network.core
 
 
 def score(seed):

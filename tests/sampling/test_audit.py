@@ -3,12 +3,14 @@ import pytest
 
 from imbalance_tf import BalancedSampler, HardExampleSampler, RandomSampler, audit, patch_dataset
 
+from ..conftest import at
+
 
 def test_the_table_is_what_was_drawn(cohort):
     sampler = BalancedSampler(cohort, seed=3)
     found = audit(sampler, batches=20)
     drawn = np.concatenate([sampler.draw(120) for _ in range(20)])
-    labels = cohort.labels[tuple(drawn.T)]
+    labels = cohort.labels_at(drawn)
     assert found.batches == 20
     assert found.patches == 2400
     assert (found.table[["asked", "drawn"]] == 0.2).all(axis=None)
@@ -17,7 +19,7 @@ def test_the_table_is_what_was_drawn(cohort):
         mine = [tuple(centre) for centre in drawn[labels == number]]
         assert row.voxels == len(set(mine))
         assert row.repeats == pytest.approx(len(mine) / len(set(mine)))
-        assert row.cases == len({cohort.slice_case[centre[0]] for centre in mine})
+        assert row.cases == len({centre[0] for centre in mine})
         assert row.of == (cohort.class_counts()[:, number] > 0).sum()
 
 
@@ -41,7 +43,7 @@ def test_patches_without_brain_are_counted(cohort):
         for name, sampler in within.items()
     }
     centres = np.concatenate([within["slice"].draw(120) for _ in range(3)])
-    assert found == {"brain": 0, "slice": (~cohort.brain[tuple(centres.T)]).sum()}
+    assert found == {"brain": 0, "slice": (~at(cohort, "brain", centres)).sum()}
 
 
 @pytest.mark.parametrize("target", ["centre", "patch"])

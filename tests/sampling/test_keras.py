@@ -136,7 +136,7 @@ mining = HardExampleMining(sampler, candidates_per_class=20)
 history = model.fit(data, epochs=3, shuffle=False, verbose=0, callbacks=[mining]).history
 assert model.optimizer.iterations.numpy() == 9
 assert history["loss"][-1] < history["loss"][0]
-assert segment(model, train.images[:1]).shape == (1, *train.labels.shape[1:], 5)
+assert segment(model, train[0].images[:1]).shape == (1, *train[0].labels.shape[1:], 5)
 print("replicas:", strategy.num_replicas_in_sync, "mined:", len(mining.hard) > 0)
 """
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +8,8 @@ from hypothesis import strategies as st
 
 from imbalance_tf import AIR, BalancedSampler, HardExampleSampler, RandomSampler, patch_dataset
 from imbalance_tf.sampling.patches import cut_patches
+
+from ..conftest import at, relabelled
 
 
 class Fixed:
@@ -22,28 +23,48 @@ class Fixed:
         return self.centres[:n]
 
 
-def _by_padding(stack, centres, size, fill):
+def _by_padding(volumes, centres, size, fill):
     """The slow obvious way."""
-    rest = [(0, 0)] * (stack.ndim - 3)
-    padded = np.pad(stack, [(0, 0), (size, size), (size, size), *rest], constant_values=fill)
     half = size // 2
-    return np.stack(
-        [
-            padded[s, r + size - half : r + 2 * size - half, c + size - half : c + 2 * size - half]
-            for s, r, c in centres
-        ]
-    )
+    patches = []
+    for case, number, row, column in centres:
+        volume = volumes[case]
+        rest = [(0, 0)] * (volume.ndim - 3)
+        padded = np.pad(volume, [(0, 0), (size, size), (size, size), *rest], constant_values=fill)
+        top, left = row + size - half, column + size - half
+        patches.append(padded[number, top : top + size, left : left + size])
+    return np.stack(patches)
 
 
 @given(size=st.integers(1, 40), data=st.data())
 @settings(deadline=None, max_examples=60)
 def test_patches_are_those_of_a_padded_slice_at_every_border(size, data):
-    stack = np.random.default_rng(0).normal(size=(2, 17, 23, 3)).astype(np.float16)
-    centre = st.tuples(st.integers(0, 1), st.integers(0, 16), st.integers(0, 22))
+    generator = np.random.default_rng(0)
+    shapes = ((2, 17, 23, 3), (1, 9, 30, 3))
+    volumes = [generator.normal(size=shape).astype(np.float16) for shape in shapes]
+    centre = st.integers(0, 1).flatmap(
+        lambda case: st.tuples(
+            st.just(case), *(st.integers(0, side - 1) for side in shapes[case][:3])
+        )
+    )
     centres = np.array(data.draw(st.lists(centre, min_size=1, max_size=5)))
-    patches = cut_patches(stack, centres, size, fill=AIR)
-    assert patches.dtype == stack.dtype
-    assert np.array_equal(patches, _by_padding(stack, centres, size, AIR))
+    patches = cut_patches(volumes, centres, size, fill=AIR)
+    assert patches.dtype == np.float16
+    assert np.array_equal(patches, _by_padding(volumes, centres, size, AIR))
+
+
+@given(size=st.integers(1, 12), data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_beyond_the_box_of_the_brain_there_is_air(size, data):
+    """Centres anywhere in the scan, of which a case holds a part."""
+    whole = np.full((5, 20, 22), -7, np.int16)
+    whole[1:4, 5:15, 8:20] = np.arange(360).reshape(3, 10, 12)
+    box = whole[1:4, 5:15, 8:20]
+    centre = st.tuples(st.integers(0, 4), st.integers(0, 19), st.integers(0, 21))
+    places = np.array(data.draw(st.lists(centre, min_size=1, max_size=5)))
+    centres = np.insert(places - [1, 5, 8], 0, 0, axis=1)
+    patches = cut_patches([box], centres, size, fill=-7)
+    assert np.array_equal(patches, _by_padding([whole], np.insert(places, 0, 0, axis=1), size, -7))
 
 
 @pytest.mark.parametrize("size", [16, 33])
@@ -55,22 +76,26 @@ def test_the_dataset_gives_patch_label_and_centre(cohort, size):
     assert len(batches) == len(dataset) == 2
     sampler = RandomSampler(cohort, seed=0)
     for patches, labels, centres in batches:
-        assert patches.dtype == cohort.images.dtype == np.float16
+        assert patches.dtype == cohort[0].images.dtype == np.float16
         assert patches.shape == (7, size, size, 2)
         assert labels.dtype == np.int32
         assert np.array_equal(centres, sampler.draw(7))
-        assert np.array_equal(patches, _by_padding(cohort.images, centres, size, AIR))
-        assert np.array_equal(labels, cohort.labels[tuple(centres.T)])
-        assert np.array_equal(patches[:, size // 2, size // 2], cohort.images[tuple(centres.T)])
+        assert np.array_equal(
+            patches, _by_padding([case.images for case in cohort], centres, size, AIR)
+        )
+        assert np.array_equal(labels, cohort.labels_at(centres))
+        assert np.array_equal(patches[:, size // 2, size // 2], at(cohort, "images", centres))
 
 
 def test_the_target_can_be_the_label_map_of_the_patch(cohort):
-    sampler = Fixed(cohort, [[0, 0, 0], [3, 69, 60], [5, 30, 30]])
+    sampler = Fixed(cohort, [[0, 0, 0, 0], [1, 0, 69, 60], [1, 2, 30, 30]])
     ((_, labels),) = patch_dataset(
         sampler, steps=1, batch_size=3, patch_size=16, target="patch"
     ).as_numpy_iterator()
     assert labels.dtype == np.int32
-    assert np.array_equal(labels, _by_padding(cohort.labels, sampler.centres, 16, 0))
+    assert np.array_equal(
+        labels, _by_padding([case.labels for case in cohort], sampler.centres, 16, 0)
+    )
 
 
 @pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
@@ -104,10 +129,15 @@ def test_a_pass_that_is_broken_off_costs_as_many_draws_as_any_other(cohort):
 @pytest.mark.parametrize(
     ("centres", "words"),
     [
-        ([[0, -1, 2]], "drew centres from .* the cohort has slices, rows and columns"),
-        ([[0, 0, 61]], "drew centres from"),
-        ([[0.0, 9.7, 2.0]], "drew float64 of shape"),
-        ([[0, 1]], r"drew int64 of shape \(1, 2\)"),
+        (
+            [[0, 0, -1, 2]],
+            r"drew the centre \(0, -1, 2\) in case 'small'; its scan has .* \(2, 69, 60\)",
+        ),
+        ([[0, 0, 0, 61]], r"drew the centre \(0, 0, 61\) in case 'small'"),
+        ([[2, 2, 0, 0]], r"drew the centre \(2, 0, 0\) in case 'tiny'"),
+        ([[3, 0, 0, 0]], "drew cases from 3 to 3; the cohort has 3"),
+        ([[0.0, 9.7, 2.0, 1.0]], "drew float64 of shape"),
+        ([[0, 1, 2]], r"drew int64 of shape \(1, 3\)"),
     ],
 )
 def test_centres_that_are_none_are_refused(cohort, centres, words):
@@ -131,15 +161,15 @@ def test_any_integers_are_centres(cohort):
         cohort = given
 
         def draw(self, n):
-            return [[0, 10, 20]] * n
+            return [[0, 0, 10, 20]] * n
 
     ((_, labels),) = patch_dataset(Plain(), steps=1, batch_size=2, patch_size=8)
-    assert labels.numpy().tolist() == [cohort.labels[0, 10, 20]] * 2
+    assert labels.numpy().tolist() == [cohort[0].labels[0, 10, 20]] * 2
 
 
 def test_patches_and_labels_are_those_of_the_samplers_own_cohort(cohort):
     """Of another one of the same shape, 24 patches of each class could all be healthy."""
-    other = replace(cohort, labels=np.zeros_like(cohort.labels))
+    other = relabelled(cohort, lambda case: np.zeros_like(case.labels))
     with pytest.raises(TypeError):
         patch_dataset(other, BalancedSampler(cohort, seed=0), steps=1)
     ((_, labels),) = patch_dataset(BalancedSampler(cohort, seed=0), steps=1, patch_size=8)
@@ -149,7 +179,7 @@ def test_patches_and_labels_are_those_of_the_samplers_own_cohort(cohort):
 def test_a_sampler_that_does_not_say_where_its_centres_lie_is_refused():
     class Lost:
         def draw(self, n):
-            return [[0, 10, 20]] * n
+            return [[0, 0, 10, 20]] * n
 
     with pytest.raises(TypeError, match="Lost whose cohort is None; an object with draw"):
         patch_dataset(Lost(), steps=1)
@@ -172,13 +202,10 @@ def test_wrong_arguments_are_named(cohort, change, words):
 def test_a_script_ends_in_silence_although_it_leaves_an_iterator_behind():
     code = """
 import numpy as np
-from imbalance_tf import SCHEMES, BalancedSampler, Cohort, patch_dataset
+from imbalance_tf import SCHEMES, BalancedSampler, Case, Cohort, patch_dataset
 labels = np.random.default_rng(0).integers(0, 5, (4, 80, 80)).astype(np.uint8)
-cohort = Cohort(
-    images=np.zeros((4, 80, 80, 2), np.float16), labels=labels, brain=np.ones(labels.shape, bool),
-    case_ids=("one",), slice_case=np.zeros(4, int), scheme=SCHEMES["brats2013"],
-    modalities=("t1", "flair"),
-)
+case = Case("one", np.zeros((4, 80, 80, 2), np.float16), labels, np.ones(labels.shape, bool))
+cohort = Cohort([case], SCHEMES["brats2013"], ("t1", "flair"))
 dataset = patch_dataset(BalancedSampler(cohort, seed=0), steps=500, batch_size=1000)
 batches = iter(dataset)
 for _ in range(5):

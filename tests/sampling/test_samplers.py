@@ -11,24 +11,32 @@ from scipy.stats import chisquare
 from imbalance_tf import BalancedSampler, HardExampleSampler, RandomSampler
 from imbalance_tf.sampling.samplers import _class_counts
 
+from ..conftest import at, relabelled, stacked
+
 SAMPLERS = (RandomSampler, BalancedSampler, HardExampleSampler)
 UNLIKELY = 1e-3
 
 
 def _labels(cohort, centres):
-    return cohort.labels[tuple(centres.T)]
+    return cohort.labels_at(centres)
 
 
 def _counts(cohort, centres):
     return np.bincount(_labels(cohort, centres), minlength=5)
 
 
+def _by_slice(cohort, centres):
+    """How many centres lie in each slice of the cohort."""
+    before = np.cumsum([0, *cohort.shapes[:, 0]])
+    return np.bincount(before[centres[:, 0]] + centres[:, 1], minlength=before[-1])
+
+
 @pytest.mark.parametrize("Sampler", SAMPLERS)
 def test_draws_are_voxels_of_the_brain(cohort, Sampler):
     centres = Sampler(cohort, seed=0).draw(500)
-    assert centres.shape == (500, 3)
+    assert centres.shape == (500, 4)
     assert centres.dtype == np.int32
-    assert cohort.brain[tuple(centres.T)].all()
+    assert at(cohort, "brain", centres).all()
 
 
 @pytest.mark.parametrize("Sampler", SAMPLERS)
@@ -60,9 +68,32 @@ def test_random_within_the_slice_follows_the_slices(cohort):
     sampler = RandomSampler(cohort, seed=1, within="slice")
     centres = np.concatenate([sampler.draw(120) for _ in range(300)])
     drawn = _counts(cohort, centres)
-    shares = np.bincount(cohort.labels.ravel(), minlength=5) / cohort.labels.size
+    labels = stacked(cohort, "labels")
+    shares = np.bincount(labels.ravel(), minlength=5) / labels.size
     assert chisquare(drawn, drawn.sum() * shares).pvalue > UNLIKELY
-    assert not cohort.brain[tuple(centres.T)].all()
+    assert not at(cohort, "brain", centres).all()
+
+
+def test_random_within_the_slice_draws_from_the_whole_scan(cohort):
+    """Also where the case holds the box of its brain only: there is air around it."""
+    small = replace(cohort["small"], origin=(1, 20, 30), scan_shape=(5, 100, 99))
+    sampler = RandomSampler(replace(cohort, cases=[small, cohort["tiny"]]), seed=0, within="slice")
+    centres = np.concatenate([sampler.draw(500) for _ in range(60)])
+    first = centres[centres[:, 0] == 0, 1:] + small.origin
+    assert (
+        chisquare(
+            [len(first), len(centres) - len(first)],
+            len(centres) * np.array([5 * 100 * 99, 2 * 70 * 61]) / (5 * 100 * 99 + 2 * 70 * 61),
+        ).pvalue
+        > UNLIKELY
+    )
+    assert first.min(axis=0).tolist() == [0, 0, 0]
+    assert first.max(axis=0).tolist() == [4, 99, 98]
+    assert chisquare(np.bincount(first[:, 0])).pvalue > UNLIKELY
+    inside = ((first >= small.origin) & (first < np.add(small.origin, (3, 70, 61)))).all(axis=1)
+    labels = sampler.cohort.labels_at(centres)[centres[:, 0] == 0]
+    assert not labels[~inside].any()
+    assert labels[inside].any()
 
 
 @pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
@@ -76,9 +107,8 @@ def test_every_batch_of_120_holds_24_of_each_class(cohort, Sampler):
 def test_balanced_is_uniform_within_a_class_over_cases_of_different_size(cohort, number):
     sampler = BalancedSampler(cohort, seed=5)
     centres = np.concatenate([sampler.draw(120) for _ in range(400)])
-    slices = centres[_labels(cohort, centres) == number, 0]
-    drawn = np.bincount(slices, minlength=len(cohort.labels))
-    available = ((cohort.labels == number) & cohort.brain).sum(axis=(1, 2))
+    drawn = _by_slice(cohort, centres[_labels(cohort, centres) == number])
+    available = ((stacked(cohort, "labels") == number) & stacked(cohort, "brain")).sum(axis=(1, 2))
     assert chisquare(drawn, drawn.sum() * available / available.sum()).pvalue > UNLIKELY
 
 
@@ -121,26 +151,26 @@ def test_shares_that_never_come_out_even_stay_within_a_few_samples(cohort):
 def test_within_case_every_case_with_the_class_is_as_likely(cohort):
     sampler = BalancedSampler(cohort, seed=5, within="case")
     centres = np.concatenate([sampler.draw(120) for _ in range(400)])
-    labels, cases = _labels(cohort, centres), cohort.slice_case[centres[:, 0]]
+    labels, cases = _labels(cohort, centres), centres[:, 0]
     assert np.bincount(labels).tolist() == [400 * 24] * 5
     for number in range(5):
         assert chisquare(np.bincount(cases[labels == number])).pvalue > UNLIKELY
     # And within a case every voxel: the slices of the large case follow their voxels.
     mine = (labels == 0) & (cases == 1)
-    drawn = np.bincount(centres[mine, 0], minlength=len(cohort.labels))
-    there = ((cohort.labels == 0) & cohort.brain).sum(axis=(1, 2)) * (cohort.slice_case == 1)
-    expected = drawn.sum() * there[there > 0] / there.sum()
-    assert chisquare(drawn[there > 0], expected).pvalue > UNLIKELY
+    drawn = np.bincount(centres[mine, 1], minlength=6)
+    there = ((cohort[1].labels == 0) & cohort[1].brain).sum(axis=(1, 2))
+    assert chisquare(drawn, drawn.sum() * there / there.sum()).pvalue > UNLIKELY
 
 
 def test_within_case_leaves_out_the_cases_without_the_class(cohort):
-    labels = cohort.labels.copy()
-    labels[(cohort.slice_case[:, None, None] != 1) & (labels == 4)] = 0
-    sampler = BalancedSampler(replace(cohort, labels=labels), seed=0, within="case")
-    centres = sampler.draw(600)
-    rare = centres[labels[tuple(centres.T)] == 4]
+    def only_the_large(case):
+        return np.where((case.labels == 4) & (case.id != "large"), 0, case.labels)
+
+    other = relabelled(cohort, only_the_large)
+    centres = BalancedSampler(other, seed=0, within="case").draw(600)
+    rare = centres[other.labels_at(centres) == 4]
     assert len(rare) == 120
-    assert set(cohort.slice_case[rare[:, 0]]) == {1}
+    assert set(rare[:, 0]) == {1}
 
 
 def test_within_something_else_is_refused(cohort):
@@ -163,8 +193,7 @@ def test_wrong_shares_are_refused(cohort, shares, words):
 
 
 def test_a_class_that_no_case_has_is_named(cohort):
-    labels = np.where(cohort.labels == 3, 0, cohort.labels).astype(np.uint8)
-    without = replace(cohort, labels=labels)
+    without = relabelled(cohort, lambda case: np.where(case.labels == 3, 0, case.labels))
     with pytest.raises(ValueError, match="class 'non-enhancing' is to fill 20% of every batch"):
         BalancedSampler(without, seed=0)
     shares = [0.25, 0.25, 0.25, 0, 0.25]

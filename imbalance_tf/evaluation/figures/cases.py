@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import ndimage
 
-from imbalance_tf.cohort.slices import Cohort
+from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
 from .style import GREYS, class_colours, class_legend, closed, panels
@@ -51,18 +50,14 @@ def case_page(
 
 
 def _draw_case(row, cohort: Cohort, case_id: str, channel: int) -> None:
-    where = cohort.slices_of(case_id)
-    box = ndimage.find_objects(cohort.brain[where].astype(np.uint8))[0]
-    image = cohort.images[where, ..., channel][box].astype(float)
-    labels = cohort.labels[where][box]
-    affine = cohort.affines[cohort.case_ids.index(case_id)]
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)[::-1]  # slice, row, column
+    case = cohort[case_id]
+    image, labels = case.images[..., channel].astype(float), case.labels
     for axis, (plain, outlined) in enumerate(row.reshape(3, 2)):
         number = _fullest(labels > 0, axis)
         scan, classes = (np.take(volume, number, axis) for volume in (image, labels))
         if axis:  # slices are counted from the feet up, and drawn with the head up
             scan, classes = scan[::-1], classes[::-1]
-        height, width = np.delete(spacing, axis)
+        height, width = np.delete(case.spacing, axis)
         for panel in (plain, outlined):
             panel.imshow(scan, aspect=height / width, **GREYS)
         _outline(outlined, classes, cohort)

@@ -9,24 +9,27 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from scipy import ndimage
 
+from imbalance_tf.cohort.case import Case
+from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
-from imbalance_tf.cohort.slices import Cohort
 
 from .style import GREYS, class_colours, class_legend, closed, panels
 
 __all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
 
 
-def modalities(cohort: Cohort, number: int) -> Figure:
-    """One slice in every modality, and below it the same with the labels over it."""
+def modalities(cohort: Cohort, case_id: str) -> Figure:
+    """The slice with most tumour in every modality, and below the same with the labels over it."""
     columns = len(cohort.modalities)
     figure, axes = panels(2, columns, width=2.5 * columns, height=5.6)
-    window = _box(cohort.brain[number])
-    overlay = _overlay(cohort.labels[number][window], cohort.scheme, alpha=0.6)
+    case = cohort[case_id]
+    window = _widest(case)
+    overlay = _overlay(case.labels[window], cohort.scheme, alpha=0.6)
     for channel, name in enumerate(cohort.modalities):
         for axis in axes[:, channel]:
-            axis.imshow(cohort.images[number, ..., channel][window].astype(float), **GREYS)
+            axis.imshow(case.images[window][..., channel].astype(float), **GREYS)
         axes[0, channel].set_title(name)
         axes[1, channel].imshow(overlay)
     class_legend(figure, cohort.scheme)
@@ -35,20 +38,26 @@ def modalities(cohort: Cohort, number: int) -> Figure:
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     """A slice with the outline of a patch and its centre voxel, the patch, and its labels."""
-    number, row, column = (int(value) for value in centre)
+    case, number, row, column = cohort[int(centre[0])], *(int(value) for value in centre[1:])
     channel = shown_channel(cohort)
-    image = cohort.images[number, ..., channel].astype(float)
+    image = case.images[number, ..., channel].astype(float)
     top, left = row - size // 2 - 0.5, column - size // 2 - 0.5
     figure, axes = panels(1, 3, width=9.5, height=3.8)
     for axis in axes[0]:
         axis.imshow(image, **GREYS)
-    axes[0, 2].imshow(_overlay(cohort.labels[number], cohort.scheme, alpha=0.8))
+    axes[0, 2].imshow(_overlay(case.labels[number], cohort.scheme, alpha=0.8))
     axes[0, 0].add_patch(Rectangle((left, top), size, size, fill=False, color="red", linewidth=1.5))
     for axis in axes[0]:
         axis.plot(column, row, "+", color="red", markersize=11)
+        axis.set_facecolor("black")
+    height, width = image.shape
+    axes[0, 0].set(
+        xlim=(min(left, -0.5), max(left + size, width - 0.5)),
+        ylim=(max(top + size, height - 0.5), min(top, -0.5)),
+    )
     for axis in axes[0, 1:]:
-        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
-    name = cohort.scheme.classes[cohort.labels[number, row, column]]
+        axis.set(xlim=(left, left + size), ylim=(top + size, top))
+    name = cohort.scheme.classes[case.labels[number, row, column]]
     for axis, title in zip(
         axes[0],
         (f"a slice of {cohort.modalities[channel]}", "a patch", f"its label: {name}"),
@@ -90,30 +99,35 @@ def batches(
     return closed(figure)
 
 
-def segmentations(cohort: Cohort, slices: Sequence[int], maps: Mapping[str, np.ndarray]) -> Figure:
-    """Slices in rows; the scan and label maps in columns, as in the paper's figures 5 to 7.
+def segmentations(
+    cohort: Cohort, case_ids: Sequence[str], maps: Mapping[str, Mapping[str, np.ndarray]]
+) -> Figure:
+    """A row a case, its slice with most tumour: the scan, the truth, and predictions.
+
+    As in the paper's figures 5 to 7.
 
     Parameters
     ----------
     cohort : Cohort
-    slices : sequence of int
-        Positions in the cohort.
-    maps : mapping of title to (S, H, W) class numbers
-        The truth, then predictions, for all slices of the cohort.
+    case_ids : sequence of str
+    maps : mapping of title to mapping of case to (s, h, w) class numbers
+        What was predicted, as `ExperimentResult.segmentation` gives it.
     """
     channel = shown_channel(cohort)
+    titles = [cohort.modalities[channel], "truth", *maps]
     figure, axes = panels(
-        len(slices), 1 + len(maps), width=2.6 * (1 + len(maps)), height=3 * len(slices) + 0.4
+        len(case_ids), len(titles), width=2.6 * len(titles), height=3 * len(case_ids) + 0.4
     )
-    for row, number in enumerate(slices):
-        window = _box(cohort.brain[number])
-        image = cohort.images[number, ..., channel][window].astype(float)
-        for axis in axes[row]:
+    for row, case in zip(axes, map(cohort.__getitem__, case_ids), strict=True):
+        window = _widest(case)
+        image = case.images[window][..., channel].astype(float)
+        for axis in row:
             axis.imshow(image, **GREYS)
-        axes[row, 0].set_ylabel(cohort.case_ids[cohort.slice_case[number]])
-        for axis, classes in zip(axes[row, 1:], maps.values(), strict=True):
-            axis.imshow(_overlay(classes[number][window], cohort.scheme, alpha=1.0))
-    for axis, title in zip(axes[0], [cohort.modalities[channel], *maps], strict=True):
+        row[0].set_ylabel(case.id)
+        shown = [case.labels, *(predicted[case.id] for predicted in maps.values())]
+        for axis, classes in zip(row[1:], shown, strict=True):
+            axis.imshow(_overlay(classes[window], cohort.scheme, alpha=1.0))
+    for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     class_legend(figure, cohort.scheme)
     return closed(figure)
@@ -134,7 +148,7 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
         top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
         axes = part.subplots(1, len(names), squeeze=False)[0]
         for axis, name in zip(axes, names, strict=True):
-            image = cohort.images[example.slice, ..., cohort.modalities.index(name)]
+            image = cohort[example.case].images[example.slice, ..., cohort.modalities.index(name)]
             _framed(axis, image, class_colours(scheme)[example.label])
             axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
             axis.plot(example.column, example.row, "+", color="red", markersize=9)
@@ -181,6 +195,8 @@ def shown_channel(cohort: Cohort) -> int:
     return cohort.modalities.index("flair") if "flair" in cohort.modalities else 0
 
 
-def _box(brain: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that hold the brain."""
-    return tuple(slice(axis.min(), axis.max() + 1) for axis in np.nonzero(brain))
+def _widest(case: Case) -> tuple[int, slice, slice]:
+    """The slice of a case with most tumour, and the rows and columns of it that hold brain."""
+    number = case.widest_slice()
+    (box,) = ndimage.find_objects(case.brain[number].view(np.uint8)) or [(slice(None),) * 2]
+    return number, *box

@@ -1,0 +1,232 @@
+"""Find the cases of a folder: which files belong together, and what each is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imbalance_tf.cohort.errors import CohortError
+
+from .grouping import (
+    NamedFiles,
+    Roles,
+    by_layout,
+    by_patterns,
+    folders_under,
+    unrecognised,
+)
+from .layouts import LAYOUTS, PATTERNS, Layout
+
+__all__ = ["CaseFiles", "Found", "find_cases"]
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one case: modality name -> file, the segmentation, perhaps a brain mask.
+
+    Where one 4-D file holds all modalities, `channels` are their names in the order of the file.
+    """
+
+    case_id: str
+    images: Mapping[str, Path]
+    labels: Path
+    brain: Path | None = None
+    channels: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file of the case, once."""
+        every = [self.labels, *self.images.values(), *([self.brain] if self.brain else [])]
+        return list(dict.fromkeys(every))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds: its layout, its complete cases, and what is wrong with the others.
+
+    `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double;
+    `ignored` are folders with scans that no name explains, a line each.
+    """
+
+    layout: Layout
+    cases: list[CaseFiles]
+    problems: Mapping[str, list[str]]
+    ignored: list[str]
+
+    def first(self, count: int | None) -> "Found":
+        """The first so many by name; all if None."""
+        names = {*sorted([*(case.case_id for case in self.cases), *self.problems])[:count]}
+        return Found(
+            self.layout,
+            [case for case in self.cases if case.case_id in names],
+            {name: lines for name, lines in self.problems.items() if name in names},
+            self.ignored,
+        )
+
+
+def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modalities=None) -> Found:
+    """The cases under a folder, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched with all its subfolders (``HGG/case/...`` is fine).
+    files : mapping of str to str, optional
+        File name patterns, one per modality and one for ``"labels"``, perhaps one for
+        ``"brain"``: ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz"}``; every folder in
+        which they match is a case. Without it, the names of one of `LAYOUTS` are expected.
+    modalities : sequence of str, optional
+        The modalities to use; by default all that the cases have.
+
+    Raises
+    ------
+    ValueError
+        If `files` or `modalities` make no sense, whatever the folder holds.
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    CohortError
+        If there is no case at all, or if the cases follow two layouts.
+    """
+    _refuse_nonsense(files, modalities)
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; a folder of cases is expected")
+
+    folders, problems = folders_under(folder)
+    if files:
+        layout, named = PATTERNS, by_patterns(folder, folders, files)
+    else:
+        layout, named = by_layout(folder, folders)
+    if not named:
+        expected = sorted(files.values()) if files else [known.looks_like for known in LAYOUTS]
+        none = f"no case found; the file names looked for: {expected}"
+        raise CohortError(folder, [none, *(line for lines in problems.values() for line in lines)])
+
+    if modalities is None:
+        known = [*(files or ("t1", "t1c", "t2", "flair"))]
+        modalities = [role for role in known if role not in ("labels", "brain")]
+        if not files:  # then whatever some case has; the others must have it too
+            modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
+    wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
+    owners: dict[object, list[str]] = {}
+    for name, place, roles in named:
+        # One mask may serve all cases.
+        own = {_file(path) for role, paths in roles.items() for path in paths if role != "brain"}
+        for file in own:
+            owners.setdefault(file, []).append(str(place) if files else name)
+    cases = []
+    for name, places in _grouped(named).items():
+        wrong = []
+        for place, roles in places:
+            where = f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
+            wrong += _wrong(where, roles, wanted, files or layout.looks_like)
+            wrong += _shared(where, roles, owners, layout)
+        roles = places[0][1]
+        if len(places) > 1:
+            where = ", ".join(str(place) for place, _ in places)
+            wrong.append(
+                f"{len(places)} cases are named {name} ({where}); rename all but one of the folders"
+            )
+        if wrong:
+            problems[name] = wrong
+            continue
+        cases.append(
+            CaseFiles(
+                case_id=name,
+                images={role: roles[role][0] for role in modalities},
+                labels=roles["labels"][0],
+                brain=roles["brain"][0] if "brain" in wanted else None,
+                channels=layout.channels,
+            )
+        )
+    known = {path for _, _, roles in named for paths in roles.values() for path in paths}
+    return Found(layout, cases, problems, unrecognised(folders, known))
+
+
+def _wrong(
+    where: str, roles: Roles, wanted: Iterable[str], names: Mapping[str, str] | str
+) -> list[str]:
+    """What keeps these files from being a case; `names` are the patterns, or the layout's."""
+    by_pattern = not isinstance(names, str)
+    if not by_pattern and set(roles) == {"labels"}:
+        return [f"{where}: a segmentation without any modality (looked for {names})"]
+    problems = []
+    for role in wanted:
+        paths = roles.get(role, [])
+        looked_for = repr(names.get(role)) if by_pattern else names
+        if len(paths) > 1:
+            found = ", ".join(path.name for path in paths)
+            way_out = f"narrow the pattern {looked_for} to one" if by_pattern else "keep one"
+            problems.append(f"{where}: {len(paths)} files for '{role}' ({found}); {way_out}")
+        elif not paths and role == "labels":
+            problems.append(f"{where}: no segmentation (looked for {looked_for})")
+        elif not paths:
+            way_out = "" if role == "brain" else ", or choose modalities that every case has"
+            problems.append(
+                f"{where}: no file for '{role}' (looked for {looked_for}); add it{way_out}"
+            )
+    return problems
+
+
+def _file(path: Path) -> object:
+    """What a path leads to, whether by `..`, by a link, or under a second name."""
+    try:
+        status = path.stat()
+    except OSError:  # a link to nowhere; reading will say so
+        return path
+    return status.st_dev, status.st_ino
+
+
+def _shared(where: str, roles: Roles, owners: Mapping[object, list[str]], layout) -> list[str]:
+    """Files that are two things at once, or belong to two cases: then training leaks into test."""
+    problems = []
+    for path in dict.fromkeys(path for paths in roles.values() for path in paths):
+        file = _file(path)
+        held = [role for role, paths in roles.items() if file in map(_file, paths)]
+        if len(held) > 1 and not layout.channels:
+            problems.append(
+                f"{where}: {path.name} is {' and '.join(held)}; narrow the patterns, so that a "
+                f"file is one thing"
+            )
+        if len(shared := owners.get(file, [])) > 1:
+            problems.append(
+                f"{path} belongs to {len(shared)} cases: {', '.join(shared)}; use patterns that "
+                f"match within the folder of a case, and files that are no links to another's"
+            )
+    return problems
+
+
+def _grouped(named: list[NamedFiles]) -> dict[str, list[tuple[Path, Roles]]]:
+    """Places and files by name of the case, sorted by it."""
+    groups: dict[str, list[tuple[Path, Roles]]] = {}
+    for name, place, roles in sorted(named, key=lambda each: each[0]):
+        groups.setdefault(name, []).append((place, roles))
+    return groups
+
+
+def _refuse_nonsense(files, modalities) -> None:
+    if files is not None:
+        if "labels" not in files or not set(files) - {"labels", "brain"}:
+            raise ValueError(
+                f"files= names {sorted(files)}; it must name 'labels' and at least one modality"
+            )
+        for role, pattern in files.items():
+            if (
+                not isinstance(pattern, str)
+                or not Path(pattern).name
+                or Path(pattern).is_absolute()
+            ):
+                raise ValueError(
+                    f"files= has the pattern {pattern!r} for '{role}'; a file name pattern within "
+                    f"the folder of a case is expected, such as '*_{role}.nii.gz'"
+                )
+    if modalities is not None and (
+        isinstance(modalities, str)
+        or not modalities
+        or len(set(modalities)) < len(modalities)
+        or {"labels", "brain"} & set(modalities)
+    ):
+        raise ValueError(
+            f"modalities={modalities!r}; a list of different modalities is expected, such as "
+            f"['t1c', 'flair']"
+        )

@@ -1,0 +1,146 @@
+"""Layouts: how each BraTS release names its files, and what its label values can mean."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
+
+__all__ = ["LAYOUTS", "PATTERNS", "Layout", "undecided"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a release names its files.
+
+    Parameters
+    ----------
+    name : str
+    looks_like : str
+        The names, for people.
+    path : re.Pattern
+        Matches the end of the path of every file of a case; the group ``role`` says what the file
+        is, ``case`` is the name that all files of a case share.
+    roles : mapping of str to str
+        What `role` says, in small letters, to the modality, or ``"labels"``.
+    scheme_of : callable
+        The scheme that the label values of all cases allow; ValueError if they leave a choice.
+    channels : tuple of str, optional
+        The modalities that one 4-D file holds, in order.
+    """
+
+    name: str
+    looks_like: str
+    path: re.Pattern
+    roles: Mapping[str, str]
+    scheme_of: Callable[[Sequence[Collection[int]]], LabelScheme]
+    channels: tuple[str, ...] = field(default=())
+
+    def match(self, path: Path) -> tuple[str, str] | None:
+        """Case and role that the path says; None if it is no path of this layout."""
+        found = self.path.search(path.absolute().as_posix())
+        return found and (found["case"], self.roles[found["role"].lower()])
+
+    def place(self, path: Path) -> Path:
+        """The folder of the case, or of all cases where they share one."""
+        # 2013 has a folder a file, and so have some unpackers: A/A_t1.nii/A_t1.nii
+        parent = path.absolute().parent
+        inner = parent.name.startswith("VSD.") or parent.suffix == ".nii" or self.channels
+        return path.parent.parent if inner else path.parent
+
+
+def undecided(cases: Sequence[Collection[int]]) -> LabelScheme:
+    """For names that say nothing: the choice is left to the person."""
+    raise _choice(cases, SCHEMES)
+
+
+def _only(name: str):
+    return lambda cases: SCHEMES[name]
+
+
+def _by_values(cases: Sequence[Collection[int]]) -> LabelScheme:
+    # 3 and 4 in one case are BraTS 2013 and 2015, and the embedded cohort; 4 without any 3 is
+    # BraTS 2017 to 2021, which merged 3 into 1. A 3 here and a 4 there may be two releases, and
+    # without a 4 a 3 may be enhancing tumour (2023) or not (2013).
+    if any({3, 4} <= set(values) for values in cases):
+        return SCHEMES["brats2013"]
+    union = set().union(*cases)
+    if 4 in union and 3 not in union:
+        return SCHEMES["brats2017"]
+    raise _choice(cases, SCHEMES)
+
+
+def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
+    union = set().union(*cases)
+    if 4 not in union:
+        return SCHEMES["brats2023"]
+    if any({3, 4} <= set(values) for values in cases):
+        return SCHEMES["brats2024"]
+    # No enhancing tumour beside a cavity in 2024, or a cohort of 2017 under new names.
+    raise _choice(cases, ("brats2017", "brats2024"))
+
+
+def _choice(cases: Sequence[Collection[int]], names: Iterable[str]) -> ValueError:
+    return ValueError(
+        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
+        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
+    )
+
+
+# " (1)" is what a browser or a desktop adds to the name of a copy.
+_NIFTI = r"( ?\(\d+\))?\.nii( ?\(\d+\))?(\.gz)?$"
+
+LAYOUTS = (
+    Layout(
+        name="BraTS 2012",
+        looks_like="<case>_{T1,T1C,T2,FLAIR,truth}.mha",
+        path=re.compile(r"(?P<case>[^/]+)_(?P<role>t1|t1c|t2|flair|truth)\.mha$", re.I),
+        roles={"t1": "t1", "t1c": "t1c", "t2": "t2", "flair": "flair", "truth": "labels"},
+        scheme_of=_only("brats2012"),
+    ),
+    Layout(
+        name="BraTS 2013 and 2015",
+        looks_like="<case>/VSD.Brain.XX.O.{MR_T1,MR_T1c,MR_T2,MR_Flair,OT}.<id>/*.mha",
+        path=re.compile(
+            r"(?P<case>[^/]+)(/VSD[^/]+)?/VSD\.[^/]*\.(?P<role>mr_t1|mr_t1c|mr_t2|mr_flair|ot)"
+            r"\.[^/]*mha$",
+            re.I,
+        ),
+        roles={"mr_t1": "t1", "mr_t1c": "t1c", "mr_t2": "t2", "mr_flair": "flair", "ot": "labels"},
+        scheme_of=_only("brats2013"),
+    ),
+    Layout(
+        name="BraTS 2017 to 2021",
+        looks_like="<case>_{t1,t1ce,t2,flair,seg}.nii.gz",
+        path=re.compile(r"(?P<case>[^/]*)[_-](?P<role>t1|t1ce|t1c|t2|flair|segm?)" + _NIFTI, re.I),
+        roles={
+            "t1": "t1",
+            "t1ce": "t1c",
+            "t1c": "t1c",
+            "t2": "t2",
+            "flair": "flair",
+            "seg": "labels",
+            "segm": "labels",
+        },
+        scheme_of=_by_values,
+    ),
+    Layout(
+        name="BraTS since 2023",
+        looks_like="<case>-{t1n,t1c,t2w,t2f,seg}.nii.gz",
+        path=re.compile(r"(?P<case>[^/]*)[_-](?P<role>t1n|t1c|t2w|t2f|seg)" + _NIFTI, re.I),
+        roles={"t1n": "t1", "t1c": "t1c", "t2w": "t2", "t2f": "flair", "seg": "labels"},
+        scheme_of=_by_values_since_2023,
+    ),
+    Layout(
+        name="Medical Segmentation Decathlon, Task 1",
+        looks_like="imagesTr/<case>.nii.gz, labelsTr/<case>.nii.gz",
+        path=re.compile(r"(?P<role>imagesTr|labelsTr)/(?P<case>[^/]+?)" + _NIFTI),
+        roles={"imagestr": "images", "labelstr": "labels"},
+        scheme_of=_only("decathlon"),
+        channels=("flair", "t1", "t1c", "t2"),
+    ),
+)
+
+PATTERNS = Layout("file name patterns", "", re.compile(r"(?!)"), {}, _by_values)
+"""What a person's own patterns make: no layout, so that only the values can tell the scheme."""

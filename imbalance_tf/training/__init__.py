@@ -1,0 +1,1 @@
+"""Config and cohorts -> a trained model, scored, in a folder."""

@@ -1,0 +1,361 @@
+"""Input that cannot be right: the words of the error, in Python and at the command line.
+
+One table of kinds; nothing on disk is changed by any of them.
+"""
+
+import gzip
+import re
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from imbalance_tf import CohortError, load_cohort
+from imbalance_tf.lab.cli import main
+
+from ..conftest import SHAPE, save
+
+
+def _volume(value=0.0):
+    return np.full(SHAPE, value, np.float32)
+
+
+def missing_folder(folder):
+    return {"folder": folder / "nowhere"}
+
+
+def a_file(folder):
+    return {"folder": next((folder / "case_0").iterdir())}
+
+
+def empty_folder(folder):
+    (folder / "empty").mkdir()
+    return {"folder": folder / "empty"}
+
+
+def no_segmentation(folder):
+    (folder / "case_1" / "case_1_seg.nii.gz").unlink()
+
+
+def other_shape(folder):
+    save(folder / "case_1" / "case_1_flair.nii.gz", _volume()[:, :, :-1])
+
+
+def foreign_label(folder):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[20, 20, 5] = 9
+    save(folder / "case_1" / "case_1_seg.nii.gz", labels)
+
+
+def label_outside_named_scheme(folder):
+    return {"scheme": "brats2017"}
+
+
+def fractional_label(folder):
+    save(folder / "case_1" / "case_1_seg.nii.gz", _volume(0.5))
+
+
+def negative_label(folder):
+    save(folder / "case_1" / "case_1_seg.nii.gz", _volume(-1))
+
+
+def truncated(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def without_the_checksum_at_its_end(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def another_byte_than_was_compressed(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    content = gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0)
+    middle = content.rindex(b"\x04\x04")
+    path.write_bytes(content[:middle] + b"\x02" + content[middle + 1 :])
+
+
+def half_a_voxel_away(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
+    moved[0, 3] = 0.6
+    save(path, nib.load(path).get_fdata().astype(np.float32), moved)
+
+
+def complex_numbers(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros(SHAPE, np.complex64))
+
+
+def one_file_for_two_modalities(folder):
+    return {"files": {"t1": "*_t1.nii.gz", "t2": "*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def patterns_across_cases(folder):
+    for case in ("case_0", "case_2"):
+        for path in (folder / case).iterdir():
+            path.unlink()
+    return {"files": {"t1": "**/*_t1.nii.gz", "labels": "**/*_seg.nii.gz"}}
+
+
+def pattern_of_no_name(folder):
+    return {"files": {"t1": ".", "labels": "*_seg.nii.gz"}}
+
+
+def not_nifti(folder):
+    (folder / "case_1" / "case_1_t1.nii.gz").write_bytes(b"these are not the bytes of a scan")
+
+
+def empty_file(folder):
+    (folder / "case_1" / "case_1_t1.nii.gz").write_bytes(b"")
+
+
+def nan_voxels(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata().astype(np.float32)
+    scan[20, 20, 5:7] = np.nan
+    save(path, scan)
+
+
+def constant_scan(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata()
+    save(path, np.where(scan > 0, 7, 0).astype(np.float32))
+
+
+def four_dimensions(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
+
+
+def two_dimensions(folder):
+    for suffix in ("t1", "flair", "seg"):
+        save(folder / "case_1" / f"case_1_{suffix}.nii.gz", np.zeros(SHAPE[:2], np.uint8))
+
+
+def header_of_another_type(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    image = nib.load(path)
+    header = image.header.copy()
+    header["datatype"] = 7777
+    path.with_suffix("").write_bytes(header.binaryblock + bytes(4 + image.get_fdata().nbytes))
+    path.unlink()
+
+
+def metaimage_of_no_bytes(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        path.with_name(
+            path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
+        ).touch()
+        path.unlink()
+
+
+def decathlon_of_two_channels(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        path.unlink()
+    save(folder / "imagesTr" / "BRATS_001.nii.gz", np.ones((*SHAPE, 2), np.float32))
+    save(folder / "labelsTr" / "BRATS_001.nii.gz", np.zeros(SHAPE, np.uint8))
+
+
+def scheme_file_in_the_folder_without_values(folder):
+    (folder / "scheme.toml").write_text('name = "mine"\nclasses = ["no", "yes"]\n')
+
+
+def missing_scheme_file(folder):
+    return {"scheme": str(folder / "mine.toml")}
+
+
+def label_above_255(folder):
+    labels = np.zeros(SHAPE, np.int16)
+    labels[20, 20, 5] = 1002
+    save(folder / "case_1" / "case_1_seg.nii.gz", labels)
+
+
+def two_layouts(folder):
+    for suffix in ("FLAIR", "truth"):
+        (folder / f"BRATS_HG0001_{suffix}.mha").touch()
+
+
+def another_place(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])
+    moved[0, 3] = 50
+    save(path, nib.load(path).get_fdata().astype(np.float32), moved)
+
+
+def nan_affine(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    image = nib.load(path)
+    header = image.header.copy()
+    header["srow_x"][:] = np.nan
+    path.write_bytes(header.binaryblock + bytes(4) + image.get_fdata().astype("f4").tobytes())
+    path.rename(path.with_suffix(""))
+
+
+def colours(folder):
+    rgb = np.zeros(SHAPE, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    save(folder / "case_1" / "case_1_t1.nii.gz", rgb)
+
+
+def empty_brain_mask(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        save(folder / case / "mask.nii.gz", _volume(0))
+    return {"files": {"t1": "*_t1.nii.gz", "labels": "*_seg.nii.gz", "brain": "mask.nii.gz"}}
+
+
+def absolute_pattern(folder):
+    return {"files": {"t1": "/scans/*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def labels_as_a_modality(folder):
+    return {"modalities": ["t1", "labels"]}
+
+
+def modalities_in_one_word(folder):
+    return {"modalities": "flair"}
+
+
+def names_of_2023_with_the_values_of_2017(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        new = path.name.replace("_t1.", "-t1n.").replace("_flair.", "-t2f.")
+        path = path.rename(path.with_name(new.replace("_seg.", "-seg.")))
+        if path.name.endswith("-seg.nii.gz"):
+            labels = np.asarray(nib.load(path).dataobj)
+            save(path, np.where(labels == 3, 0, labels).astype(np.uint8))
+
+
+def noisy_background(folder):
+    noise = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    save(folder / "case_1" / "case_1_t1.nii.gz", noise)
+
+
+def two_files_for_a_pattern(folder):
+    return {"files": {"any": "*.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def two_files_by_name(folder):
+    save(folder / "case_1" / "copy_of_case_1_t1.nii.gz", _volume())
+
+
+def pattern_without_labels(folder):
+    return {"files": {"t1": "*_t1.nii.gz"}}
+
+
+def pattern_matching_nothing(folder):
+    return {"files": {"t1": "*_t1w.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def only_segmentations(folder):
+    for path in folder.rglob("*.nii.gz"):
+        if "_seg" not in path.name:
+            path.unlink()
+
+
+def missing_modality(folder):
+    return {"modalities": ["t1", "t2"]}
+
+
+def unknown_scheme(folder):
+    return {"scheme": "brats1999"}
+
+
+def same_name_twice(folder):
+    (folder / "copy").mkdir()
+    for path in (folder / "case_1").iterdir():
+        (folder / "copy" / "case_1").mkdir(exist_ok=True)
+        (folder / "copy" / "case_1" / path.name).write_bytes(path.read_bytes())
+
+
+KINDS = [
+    (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
+    (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
+    (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
+    (no_segmentation, CohortError, "case_1: no segmentation"),
+    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
+    (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9 is outside scheme .brats2013"),
+    (label_outside_named_scheme, CohortError, "label value 3 is outside scheme 'brats2017'"),
+    (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
+    (negative_label, CohortError, "case_1_seg.nii.gz: label value -1; values from 0"),
+    (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
+    (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
+    (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
+    (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
+    (complex_numbers, CohortError, "holds complex64, not one number a voxel"),
+    (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),
+    (patterns_across_cases, CohortError, "case_1_t1.nii.gz belongs to 2 cases"),
+    (pattern_of_no_name, ValueError, "has the pattern '.' for 't1'; a file name pattern"),
+    (not_nifti, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
+    (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
+    (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
+    (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
+    (header_of_another_type, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
+    (metaimage_of_no_bytes, CohortError, "case_1_truth.mha: cannot be read as MetaImage"),
+    (decathlon_of_two_channels, CohortError, r"\(40, 36, 12, 2\); four dimensions.* of 4: flair"),
+    (scheme_file_in_the_folder_without_values, ValueError, r"scheme.toml is no label scheme: its"),
+    (missing_scheme_file, FileNotFoundError, "there is no scheme file .*mine.toml"),
+    (label_above_255, CohortError, "label value 1002; values from 0 to 255 are expected"),
+    (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*give one folder at a time"),
+    (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
+    (nan_affine, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
+    (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (empty_brain_mask, CohortError, "mask.nii.gz: no voxel above 0.5; a mask of the brain"),
+    (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),
+    (labels_as_a_modality, ValueError, "a list of different modalities is expected"),
+    (modalities_in_one_word, ValueError, "modalities='flair'; a list of different modalities"),
+    (names_of_2023_with_the_values_of_2017, CohortError, "fit several .*brats2017, brats2024"),
+    (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
+    (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*narrow the pattern '\*.nii.gz'"),
+    (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
+    (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),
+    (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),
+    (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
+    (missing_modality, CohortError, "case_0: no file for 't2'"),
+    (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2012, .*a .toml file"),
+    (same_name_twice, CohortError, "2 cases are named case_1 .*copy/case_1.*rename"),
+]
+
+
+def _contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+ONLY_IN_PYTHON = (labels_as_a_modality, modalities_in_one_word, missing_modality)
+
+
+@pytest.mark.parametrize(("spoil", "error", "words"), KINDS, ids=[k[0].__name__ for k in KINDS])
+def test_bad_input_is_refused_in_words(case_folder, spoil, error, words):
+    arguments = {"folder": case_folder, **(spoil(case_folder) or {})}
+    before = _contents(case_folder)
+    with pytest.raises(error, match=words):
+        load_cohort(arguments.pop("folder"), **arguments)
+    assert _contents(case_folder) == before
+
+
+AT_THE_COMMAND_LINE = [(spoil, words) for spoil, _, words in KINDS if spoil not in ONLY_IN_PYTHON]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("spoil", "words"), AT_THE_COMMAND_LINE, ids=[k[0].__name__ for k in AT_THE_COMMAND_LINE]
+)
+def test_at_the_command_line_it_is_a_message(case_folder, tmp_path, spoil, words, command):
+    arguments = {"folder": case_folder, **(spoil(case_folder) or {})}
+    before = _contents(tmp_path)
+    options = [f"--file={role}={pattern}" for role, pattern in arguments.get("files", {}).items()]
+    options += [f"--scheme={arguments['scheme']}"] if "scheme" in arguments else []
+    folder = str(arguments["folder"])
+    if command == "run":
+        folder = ["--profile=smoke", f"--data={folder}", f"--out={tmp_path / 'out'}"]
+    else:
+        folder = [folder]
+    result = CliRunner().invoke(main, [command, *options, *folder])
+    assert result.exit_code == 1
+    assert re.search(words, result.stderr)
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+    after = _contents(tmp_path)
+    # What was read of the good cases is kept: reading a thousand takes an hour.
+    kept = {path for path in after if path.is_relative_to(tmp_path / "out" / "cache")}
+    assert {path: content for path, content in after.items() if path not in kept} == before

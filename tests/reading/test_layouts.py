@@ -1,0 +1,320 @@
+"""Every release in its own layout: small folders, and what is read from them."""
+
+import itertools
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from imbalance_tf import AIR, SCHEMES, CohortError, load_cohort
+
+from ..conftest import SHAPE, save
+
+FIVE = {"necrosis": 1, "edema": 2, "non-enhancing": 3, "enhancing": 4}
+
+
+def _labels(values):
+    """A block of every value, of another size each, so that no two can be confused."""
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, value in enumerate(values):
+        labels[8 + 4 * number : 12 + 4 * number, 8 : 14 + 2 * number, 4:8] = value
+    return labels
+
+
+SEEDS = itertools.count()
+
+
+def _scan(labels, seed=None):
+    """Another one each time, unless asked: two cases with the same scan are refused."""
+    brain = np.zeros(SHAPE, bool)
+    brain[5:35, 4:30, 2:10] = True
+    scan = (
+        np.random.default_rng(next(SEEDS) if seed is None else seed).normal(300, 40, SHAPE)
+        + 50 * labels
+    )
+    return np.where(brain, scan, 0).astype(np.float32)
+
+
+def _mha(path, volume):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(sitk.GetImageFromArray(volume.T), str(path))
+
+
+def brats2012(folder, labels):
+    for modality in ("T1", "T1C", "T2", "FLAIR"):
+        _mha(folder / "BRATS_HG0015" / f"BRATS_HG0015_{modality}.mha", _scan(labels))
+    _mha(folder / "BRATS_HG0015" / "BRATS_HG0015_truth.mha", labels)
+
+
+def brats2012_in_one_folder(folder, labels):
+    for case in ("BRATS_HG0015", "BRATS_LG0001"):
+        for modality in ("T1", "T1C", "T2", "FLAIR"):
+            _mha(folder / f"{case}_{modality}.mha", _scan(labels))
+        _mha(folder / f"{case}_truth.mha", labels)
+
+
+def brats2013(folder, labels):
+    for grade in ("HG", "LG"):
+        case = folder / grade / "0001"
+        for number, modality in enumerate(("MR_T1", "MR_T1c", "MR_T2", "MR_Flair")):
+            name = f"VSD.Brain.XX.O.{modality}.{54512 + number}"
+            _mha(case / name / f"{name}.mha", _scan(labels))
+        name = "VSD.Brain_3more.XX.XX.OT.54517"
+        _mha(case / name / f"{name}.mha", labels)
+
+
+def _nifti(folder, labels, case, names, mark):
+    for name in names:
+        save(folder / case / f"{case}{mark}{name}.nii.gz", _scan(labels))
+    save(folder / case / f"{case}{mark}seg.nii.gz", labels)
+
+
+def brats2017(folder, labels):
+    _nifti(folder, labels, "Brats17_TCIA_1", ("t1", "t1ce", "t2", "flair"), "_")
+
+
+def brats2023(folder, labels):
+    _nifti(folder, labels, "BraTS-GLI-00000-000", ("t1n", "t1c", "t2w", "t2f"), "-")
+
+
+def decathlon(folder, labels):
+    for number, case in enumerate(("BRATS_001", "BRATS_002")):
+        stack = np.stack([_scan(labels, 4 * number + channel) for channel in range(4)], axis=-1)
+        save(folder / "imagesTr" / f"{case}.nii.gz", stack)
+        save(folder / "labelsTr" / f"{case}.nii.gz", labels)
+    save(folder / "imagesTs" / "BRATS_485.nii.gz", stack)
+
+
+RELEASES = [
+    (brats2012, "brats2012", {"edema": 1, "core": 2}),
+    (brats2012_in_one_folder, "brats2012", {"edema": 1, "core": 2}),
+    (brats2013, "brats2013", FIVE),
+    (brats2017, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
+    (brats2017, "brats2013", FIVE),
+    (brats2023, "brats2023", {"necrosis": 1, "edema": 2, "enhancing": 3}),
+    (
+        brats2023,
+        "brats2024",
+        {"necrosis": 1, "edema": 2, "enhancing": 3, "resection cavity": 4},
+    ),
+    (decathlon, "decathlon", {"edema": 1, "necrosis + non-enhancing": 2, "enhancing": 3}),
+]
+
+
+@pytest.mark.parametrize(
+    ("write", "scheme", "values"), RELEASES, ids=[f"{w.__name__}-{s}" for w, s, _ in RELEASES]
+)
+def test_every_release_is_read_into_the_right_classes(tmp_path, write, scheme, values):
+    labels = _labels(values.values())
+    write(tmp_path, labels)
+    cohort = load_cohort(tmp_path)
+    assert cohort.scheme is SCHEMES[scheme]
+    assert sorted(cohort.modalities) == ["flair", "t1", "t1c", "t2"]
+    counts = cohort.class_counts()
+    for name, value in values.items():
+        number = cohort.scheme.classes.index(name)
+        assert (counts[:, number] == (labels == value).sum()).all()
+    assert cohort.scheme.classes[1:] == tuple(sorted(values, key=values.get))
+
+
+def test_cases_of_two_grades_have_names_of_their_own(tmp_path):
+    brats2013(tmp_path, _labels((1, 2, 3, 4)))
+    assert load_cohort(tmp_path).case_ids == ("HG_0001", "LG_0001")
+
+
+def test_a_folder_of_many_cases_is_told_apart_by_names(tmp_path):
+    brats2012_in_one_folder(tmp_path, _labels((1, 2)))
+    assert load_cohort(tmp_path).case_ids == ("BRATS_HG0015", "BRATS_LG0001")
+
+
+def test_the_channels_of_the_decathlon_are_its_modalities(tmp_path):
+    labels = _labels((1, 2, 3))
+    decathlon(tmp_path, labels)
+    cohort = load_cohort(tmp_path, modalities=["t2", "flair"])
+    assert cohort.case_ids == ("BRATS_001", "BRATS_002")
+    for channel, seed in enumerate((3, 0)):  # the order of the file: FLAIR, T1, T1c, T2
+        case = cohort[0]
+        scan = _scan(labels, seed).T[case.box][case.brain].astype(float)
+        expected = (scan - scan.mean()) / scan.std()
+        found = case.images[..., channel][case.brain]
+        assert np.abs(expected - found).max() < 0.01
+
+
+def test_a_metaimage_lies_where_its_header_says(tmp_path):
+    """The same case as NIfTI and as MetaImage is the same cohort; ITK counts to the left."""
+    labels = _labels((1, 2, 3, 4))
+    affine = np.diag([-1.0, -1.0, 2.0, 1.0])
+    affine[:3, 3] = 10, 20, 30
+    save(tmp_path / "nifti" / "a" / "a_t1.nii.gz", _scan(labels, 0), affine)
+    save(tmp_path / "nifti" / "a" / "a_seg.nii.gz", labels, affine)
+    for name, volume in (("T1", _scan(labels, 0)), ("truth", labels)):
+        path = tmp_path / "meta" / "a" / f"a_{name}.mha"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = sitk.GetImageFromArray(volume.T)
+        image.SetSpacing((1, 1, 2))
+        image.SetOrigin((-10, -20, 30))
+        sitk.WriteImage(image, str(path))
+    nifti = load_cohort(tmp_path / "nifti")
+    meta = load_cohort(tmp_path / "meta", scheme="brats2013")
+    assert np.allclose(meta[0].affine, nifti[0].affine)
+    assert np.array_equal(meta[0].images, nifti[0].images)
+    assert np.array_equal(meta[0].labels, nifti[0].labels)
+    assert meta[0].digest == nifti[0].digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.name.replace("_t2", "_t2W") if "t2" in path.name else path.name,
+        lambda path: path.name.replace(".nii", " (1).nii"),
+        lambda path: path.name.replace("_seg.nii.gz", "_Segm.nii.gz"),
+        lambda path: path.name.replace("_t1.", "_T1."),
+        lambda path: path.name.replace("Brats17_TCIA_1_seg", "W39_1998.09.19_seg"),
+    ],
+    ids=["capital", "copy", "Segm", "T1", "foreign case name"],
+)
+def test_odd_names_are_read(tmp_path, change):
+    _nifti(tmp_path, _labels((1, 2, 4)), "Brats17_TCIA_1", ("t1", "t1ce", "flair"), "_")
+    for path in list((tmp_path / "Brats17_TCIA_1").iterdir()):
+        path.rename(path.with_name(change(path)))
+    cohort = load_cohort(tmp_path)
+    assert cohort.case_ids == ("Brats17_TCIA_1",)
+    assert cohort.scheme is SCHEMES["brats2017"]
+
+
+def test_names_of_2023_with_a_capital_are_read(tmp_path):
+    _nifti(tmp_path, _labels((1, 2, 3)), "BraTS-GLI-1", ("t1n", "t2W", "t2f"), "-")
+    assert load_cohort(tmp_path).modalities == ("t1", "t2", "flair")
+
+
+@pytest.mark.parametrize("values", [(1, 2), (1, 2, 3), ()])
+def test_what_the_files_cannot_decide_is_left_to_the_person(tmp_path, values):
+    brats2017(tmp_path, _labels(values))
+    with pytest.raises(CohortError, match=r"scheme=.*brats2023.*a \.toml file"):
+        load_cohort(tmp_path)
+    assert load_cohort(tmp_path, scheme="brats2023").scheme is SCHEMES["brats2023"]
+
+
+def test_two_layouts_in_one_folder_are_refused(tmp_path):
+    brats2017(tmp_path / "old", _labels((1, 2, 4)))
+    brats2012(tmp_path / "older", _labels((1, 2)))
+    with pytest.raises(CohortError, match=r"BraTS 2012 in .*older.*; BraTS 2017 to 2021 in .*old"):
+        load_cohort(tmp_path)
+
+
+def test_without_simpleitk_the_extra_is_named(tmp_path, monkeypatch):
+    brats2012(tmp_path, _labels((1, 2)))
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises(CohortError, match=r'pip install "imbalance_tf\[mha\]"'):
+        load_cohort(tmp_path)
+
+
+def test_a_scheme_that_lies_in_the_folder_is_used(tmp_path):
+    labels = (_labels((1,)) > 0).astype(np.uint8)
+    save(tmp_path / "a" / "a_flair.nii.gz", _scan(labels))
+    save(tmp_path / "a" / "a_seg.nii.gz", labels)
+    toml = 'name = "mine"\nclasses = ["no", "yes"]\nvalues = [0, 1]\n[regions]\nyes = ["yes"]\n'
+    (tmp_path / "scheme.toml").write_text(toml)
+    cohort = load_cohort(tmp_path)
+    assert cohort.scheme.name == "mine"
+    assert cohort.class_counts()[0, 1] == labels.sum()
+
+
+@pytest.mark.parametrize(
+    ("lost", "axes"),
+    [
+        ("_t1.nii.gz", "LPS"),
+        ("_t1.nii.gz", "RAS"),
+        ("_seg.nii.gz", "RAS"),
+        (".nii.gz", "LPS"),  # nothing says the orientation: BraTS' own is assumed, and noted
+    ],
+)
+def test_a_file_that_does_not_say_where_it_lies(tmp_path, lost, axes):
+    """sform and qform codes of 0: such a file is not turned against the others of its case."""
+    labels = _labels((1, 2, 3, 4))
+    brats2017(tmp_path / "placed", labels)
+    for path in (tmp_path / "placed").rglob("*.nii.gz"):
+        image = nib.load(path)
+        start, end = nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
+        image = image.as_reoriented(nib.orientations.ornt_transform(start, end))
+        affine = None if path.name.endswith(lost) else image.affine
+        image = nib.Nifti1Image(np.asarray(image.dataobj), affine)
+        if affine is None:
+            image.header.set_sform(None, code=0)
+            image.header.set_qform(None, code=0)
+        target = tmp_path / "lost" / "case" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(image, target)
+    placed, unplaced = load_cohort(tmp_path / "placed"), load_cohort(tmp_path / "lost")
+    for one, other in zip(placed, unplaced, strict=True):
+        assert np.array_equal(one.labels, other.labels)
+        assert np.array_equal(one.images, other.images)
+
+
+def test_names_that_two_releases_share_leave_the_choice_to_the_person(tmp_path):
+    """t1c and seg are names of 2017 and of 2023; 3 and 4 are other tissues there."""
+    _nifti(tmp_path, _labels((1, 2, 3, 4)), "BraTS-GLI-1", ("t1c",), "-")
+    with pytest.raises(CohortError, match="fit several releases"):
+        load_cohort(tmp_path)
+    assert load_cohort(tmp_path, scheme="brats2024").scheme is SCHEMES["brats2024"]
+
+
+def test_a_3_here_and_a_4_there_may_be_two_releases(tmp_path):
+    _nifti(tmp_path, _labels((1, 2, 4)), "a", ("t1",), "_")
+    _nifti(tmp_path, _labels((1, 2, 3)), "b", ("t1",), "_")
+    with pytest.raises(CohortError, match="fit several releases"):
+        load_cohort(tmp_path)
+
+
+def test_children_have_other_labels(tmp_path):
+    _nifti(tmp_path, _labels((1, 2, 3, 4)), "BraTS-PED-00005-000", ("t1n", "t2f"), "-")
+    with pytest.raises(CohortError, match="BraTS-PED, whose values mean other tissues"):
+        load_cohort(tmp_path)
+
+
+def test_a_folder_can_be_named_from_within(tmp_path, monkeypatch):
+    brats2013(tmp_path, _labels((1, 2, 3, 4)))
+    monkeypatch.chdir(tmp_path / "HG" / "0001")
+    cohort = load_cohort(".")
+    assert cohort.case_ids == ("HG_0001",)
+    assert len(cohort.modalities) == 4
+
+
+def test_files_unpacked_into_folders_of_their_own_name(tmp_path):
+    brats2017(tmp_path, _labels((1, 2, 4)))
+    for path in list(tmp_path.rglob("*.nii.gz")):
+        inner = path.with_suffix("")  # A_t1.nii/A_t1.nii.gz, as some unpackers leave it
+        inner.mkdir()
+        path.rename(inner / path.name)
+    assert load_cohort(tmp_path).case_ids == ("Brats17_TCIA_1",)
+
+
+def test_one_case_without_segmentation_among_many_in_a_folder(tmp_path):
+    brats2012_in_one_folder(tmp_path, _labels((1, 2)))
+    for path in list(tmp_path.glob("*HG0015*")):
+        if "truth" not in path.name:
+            path.with_name(path.name.replace("HG0015", "HG0016")).write_bytes(path.read_bytes())
+    with pytest.raises(CohortError, match="BRATS_HG0016: no segmentation"):
+        load_cohort(tmp_path)
+    with pytest.warns(UserWarning, match="1 cases"):
+        cohort = load_cohort(tmp_path, on_error="skip")
+    assert cohort.case_ids == ("BRATS_HG0015", "BRATS_LG0001")
+
+
+def test_a_modality_that_covers_part_of_a_brain_mask_is_air_elsewhere(tmp_path):
+    labels = _labels((1, 2, 3, 4))
+    scan = _scan(labels)
+    brain = scan > 0
+    scan[30:] = 0
+    save(tmp_path / "a" / "t1.nii.gz", scan)
+    save(tmp_path / "a" / "seg.nii.gz", labels)
+    save(tmp_path / "a" / "brain.nii.gz", brain.astype(np.uint8))
+    files = {"t1": "t1.nii.gz", "labels": "seg.nii.gz", "brain": "brain.nii.gz"}
+    (case,) = load_cohort(tmp_path, files=files)
+    covered = (scan > 0).T[case.box]
+    assert np.array_equal(case.to_scan(case.brain), brain.T)
+    assert (case.images[case.brain & ~covered] == AIR).all()
+    inside = case.images[case.brain & covered].astype(float)
+    assert abs(inside.mean()) < 0.01

@@ -1,0 +1,258 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import ExperimentConfig, dice_scores, load_cohort, run_experiment, segment
+from imbalance_tf.lab.profiles import fastest_precision
+from imbalance_tf.training.experiment import run_folder
+
+CONFIG = ExperimentConfig(
+    "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
+)
+
+
+@pytest.fixture(scope="module")
+def split(phantom):
+    return load_cohort(phantom).split(test_cases=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def straight(split, tmp_path_factory):
+    """A run that nobody disturbed."""
+    return run_experiment(CONFIG, *split, tmp_path_factory.mktemp("straight"))
+
+
+def test_a_run_leaves_all_that_it_promises(straight, split):
+    names = {str(p.relative_to(straight.folder)) for p in straight.folder.rglob("*") if p.is_file()}
+    (case,) = split[1].case_ids
+    assert names == {
+        "config.json",
+        "model.keras",
+        "history.csv",
+        "dice.csv",
+        "volume_ratios.csv",
+        f"segmentations/{case}.nii.gz",
+    }
+    assert [p.name for p in straight.folder.parent.iterdir() if p.is_dir()] == [
+        straight.folder.name
+    ]
+    assert straight.config == CONFIG
+    assert straight.history.epoch.tolist() == [0, 1, 2]
+    assert {f"hard_{name}" for name in split[0].scheme.classes} < set(straight.history)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from pathlib import Path; from imbalance_tf import ExperimentResult\n"
+        "print(ExperimentResult.read(Path({folder!r})).model.name)",
+        "import keras; from imbalance_tf import patch_cnn\n"
+        "print(keras.models.load_model({folder!r} + '/model.keras').name)",
+    ],
+)
+def test_another_process_loads_the_model(straight, script):
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(folder=str(straight.folder))],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "patch_cnn", done.stderr
+
+
+def test_scores_segmentation_and_model_belong_together(straight, split):
+    _, test = split
+    (case,) = test.case_ids
+    predicted = straight.segmentation(test)[case]
+    labels, brain = test[case].labels, test[case].brain
+    assert predicted.shape == labels.shape
+    assert not predicted[~brain].any()
+    expected = segment(straight.model, test[case].images).argmax(axis=-1)
+    assert (predicted == expected)[brain].mean() > 0.9999  # ties in the last bit
+    scores = dice_scores(labels[brain], predicted[brain], test.scheme)
+    assert straight.dice.loc[case].to_dict() == pytest.approx(scores, nan_ok=True)
+
+
+def test_the_segmentation_lies_over_the_scan(straight, split, phantom):
+    (case,) = split[1].case_ids
+    truth = nib.load(phantom / case / f"{case}_seg.nii.gz")
+    written = nib.load(straight.folder / "segmentations" / f"{case}.nii.gz")
+    assert np.allclose(written.affine, truth.affine)
+    assert written.shape == truth.shape
+    assert set(np.unique(written.dataobj)) <= set(split[1].scheme.values)
+
+
+def test_a_run_that_is_there_is_read_and_not_repeated(straight, split):
+    before = {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")}
+    again = run_experiment(CONFIG, *split, straight.folder.parent)
+    assert {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")} == before
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+def test_another_config_or_cohort_has_another_folder(split, tmp_path):
+    train, test = split
+    folders = {run_folder(CONFIG, train, test, tmp_path)}
+    for change in ({"seed": 1}, {"epochs": 4}, {"threshold": 0.5}, {"strategy": "random"}):
+        folders.add(run_folder(replace(CONFIG, **change), train, test, tmp_path))
+    folders.add(run_folder(CONFIG, train.subset(train.case_ids[:1]), test, tmp_path))
+    folders.add(run_folder(CONFIG, train, train, tmp_path))
+    assert len(folders) == 7
+
+
+def _run_in_a_process(phantom, folder):
+    code = (
+        "from tests.training.test_experiment import CONFIG\n"
+        "from imbalance_tf import load_cohort, run_experiment\n"
+        f"train, test = load_cohort({str(phantom)!r}).split(test_cases=1, seed=0)\n"
+        f"run_experiment(CONFIG, train, test, {str(folder)!r})"
+    )
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    return subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.DEVNULL)
+
+
+def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, straight, tmp_path):
+    process = _run_in_a_process(phantom, tmp_path)
+    deadline = time.monotonic() + 120
+    while not (saved := list(tmp_path.glob(".hard-*.partial/model.keras"))):
+        assert process.poll() is None, "the run ended before its first epoch was saved"
+        assert time.monotonic() < deadline, "no epoch was saved"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(saved) == 1
+    assert not list(tmp_path.glob("hard-*")), "a killed run must not look finished"
+
+    resumed = run_experiment(CONFIG, *split, tmp_path)
+    assert resumed.history.epoch.tolist() == [0, 1, 2]
+    pd.testing.assert_frame_equal(resumed.history, straight.history, rtol=1e-3)
+    for mine, theirs in zip(resumed.model.get_weights(), straight.model.get_weights(), strict=True):
+        assert np.allclose(mine, theirs, atol=1e-3)
+    assert not list(tmp_path.glob(".hard-*.partial"))
+
+
+def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_path, monkeypatch):
+    from imbalance_tf.training import run as training
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "volume_ratios", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(CONFIG, *split, tmp_path)
+    assert not list(tmp_path.glob("hard-*"))
+    monkeypatch.undo()
+    again = run_experiment(CONFIG, *split, tmp_path)
+    assert again.history.epoch.tolist() == [0, 1, 2]
+    pd.testing.assert_frame_equal(again.dice, straight.dice, atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_run(split, straight, tmp_path):
+    again = run_experiment(CONFIG, *split, tmp_path)
+    pd.testing.assert_frame_equal(again.history, straight.history)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+@pytest.fixture
+def copy(straight, tmp_path):
+    shutil.copytree(straight.folder, tmp_path / straight.folder.name)
+    return tmp_path / straight.folder.name
+
+
+def test_a_folder_made_by_another_config_is_refused(copy, split):
+    identity = json.loads((copy / "config.json").read_text())
+    identity["config"]["learning_rate"] = 0.5
+    (copy / "config.json").write_text(json.dumps(identity))
+    with pytest.raises(ValueError, match=r"config.learning_rate is 0.5, not 0.001"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.csv", "dice.csv", "model.keras"])
+def test_a_folder_that_lacks_a_file_is_refused(copy, split, name):
+    (copy / name).unlink()
+    with pytest.raises(FileNotFoundError, match=r"is no complete run .*delete it"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+def test_a_folder_that_lacks_a_segmentation_or_a_row_is_refused(copy, split):
+    (segmentation,) = (copy / "segmentations").iterdir()
+    kept = segmentation.read_bytes()
+    segmentation.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"no complete run .*{segmentation.name}"):
+        run_experiment(CONFIG, *split, copy.parent)
+    segmentation.write_bytes(kept)
+    header = (copy / "dice.csv").read_text().splitlines()[0]
+    (copy / "dice.csv").write_text(header + "\n")
+    with pytest.raises(FileNotFoundError, match="tables do not hold the test cases"):
+        run_experiment(CONFIG, *split, copy.parent)
+
+
+def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
+    partial = run_folder(CONFIG, *split, tmp_path)
+    partial = partial.with_name(f".{partial.name}.partial")
+    partial.mkdir()
+    (partial / "model.keras").write_text("not a model")
+    with pytest.raises(ValueError, match=rf"{partial.name} cannot be continued .*delete it"):
+        run_experiment(CONFIG, *split, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"strategy": "smote"}, "strategy='smote'; one of random, balanced, hard"),
+        ({"epochs": 0}, "epochs=0; a whole number from 1"),
+        ({"epochs": 1.5}, "epochs=1.5; a whole number from 1"),
+        ({"patch_size": 8}, "patch_size=8; a whole number from 22"),
+        ({"seed": -1}, "seed=-1; a whole number from 0"),
+        ({"threshold": 75}, "threshold=75; a probability from 0 to 1"),
+        ({"steps": -1}, "steps=-1; a whole number from 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0; above 0"),
+    ],
+)
+def test_wrong_settings_are_named(change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(CONFIG, **change)
+
+
+def test_cohorts_that_do_not_fit_are_refused(split, cohort, tmp_path):
+    with pytest.raises(ValueError, match="they must be the same"):
+        run_experiment(CONFIG, split[0], cohort, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("flags : fpu avx2 avx512_bf16 sse", "mixed_bfloat16"),
+        ("flags : amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("flags : fpu avx2 avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_only_where_the_processor_has_it(tmp_path, flags, precision):
+    cpuinfo = tmp_path / "cpuinfo"
+    if flags:
+        cpuinfo.write_text(flags)
+    assert fastest_precision(cpuinfo) == precision
+
+
+def test_a_run_in_bfloat16_keeps_its_precision(split, tmp_path):
+    train, test = split
+    config = ExperimentConfig(
+        "balanced", epochs=1, steps=2, batch_size=8, patch_size=24, precision="mixed_bfloat16"
+    )
+    run = run_experiment(config, train, test, tmp_path)
+    assert run.model.layers[0].compute_dtype == "bfloat16"
+    assert run.model.layers[-1].compute_dtype == run.model.layers[-2].compute_dtype == "float32"
+    assert all(weight.dtype == "float32" for weight in run.model.weights)
+    for case in test:
+        segmented = segment(run.model, case.images, case.brain).argmax(axis=-1)
+        assert np.array_equal(segmented, run.segmentation(test)[case.id])

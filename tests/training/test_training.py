@@ -1,0 +1,309 @@
+"""What decides a run, and how long it will take."""
+
+import json
+import os
+import shutil
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import ExperimentConfig, load_cohort, open_lab, run_experiment
+from imbalance_tf._tensorflow import keras
+from imbalance_tf.lab import estimate
+from imbalance_tf.sampling.patches import patch_dataset
+from imbalance_tf.training import experiment
+from imbalance_tf.training.experiment import TRAINING_VERSION, finished_epochs, run_folder
+from imbalance_tf.training.run import mining_of, new_model
+
+from ..conftest import relabelled
+
+CONFIG = ExperimentConfig("balanced", epochs=1, steps=2, batch_size=10, patch_size=24)
+
+
+@pytest.fixture(scope="module")
+def split(phantom):
+    return load_cohort(phantom).split(test_cases=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def straight(split, tmp_path_factory):
+    return run_experiment(CONFIG, *split, tmp_path_factory.mktemp("straight"))
+
+
+@pytest.fixture
+def copy(straight, tmp_path):
+    shutil.copytree(straight.folder, tmp_path / straight.folder.name)
+    return tmp_path / straight.folder.name
+
+
+def _same_run(config, split, folder):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    run_experiment(config, *split, folder)
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "mixed_bfloat16"},  # another processor
+        {"threshold": 0.5},  # of an arm that does not mine
+        {"candidates_per_class": 7},
+    ],
+)
+def test_what_makes_no_other_model_finds_the_run(copy, split, change):
+    assert _same_run(replace(CONFIG, **change), split, copy.parent)
+
+
+def test_another_version_of_the_package_finds_the_run(copy, split, monkeypatch):
+    monkeypatch.setattr(experiment, "version", lambda _: "99.0")
+    assert _same_run(CONFIG, split, copy.parent)
+
+
+def test_a_run_of_another_processor_is_found_by_the_lab(tmp_path, monkeypatch):
+    """A teacher's results, computed before class on a machine with bfloat16."""
+    from imbalance_tf.lab import workspace
+
+    folders = set()
+    for precision in ("mixed_bfloat16", "float32"):
+        monkeypatch.setattr(workspace, "fastest_precision", lambda precision=precision: precision)
+        folders.add(open_lab("smoke", out=tmp_path).run_folder("hard"))
+    assert len(folders) == 1
+
+
+def test_the_precision_that_was_used_is_told(split, tmp_path):
+    config = replace(CONFIG, precision="mixed_bfloat16")
+    assert config == CONFIG
+    run_experiment(config, *split, tmp_path)
+    assert run_experiment(CONFIG, *split, tmp_path).config.precision == "mixed_bfloat16"
+
+
+def test_a_new_field_with_a_default_orphans_no_run(split, monkeypatch, tmp_path):
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Later(ExperimentConfig):
+        label_smoothing: float = 0.0
+
+    asked = {each.name: getattr(CONFIG, each.name) for each in fields(CONFIG)}
+    assert run_folder(Later(**asked), *split, tmp_path) == run_folder(CONFIG, *split, tmp_path)
+    other = Later(**asked, label_smoothing=0.1)
+    assert run_folder(other, *split, tmp_path) != run_folder(CONFIG, *split, tmp_path)
+
+
+def test_another_training_version_is_trained_again_and_says_why(copy, split, monkeypatch, capsys):
+    monkeypatch.setattr(experiment, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    run_experiment(CONFIG, *split, copy.parent)
+    said = capsys.readouterr().out
+    assert f"{copy} was trained by version {TRAINING_VERSION} of the training" in said
+    assert f"this is version {TRAINING_VERSION + 1}" in said
+    assert len(list(copy.parent.glob("balanced-*"))) == 2
+    run_experiment(replace(CONFIG, seed=1), *split, copy.parent)
+    assert "was trained by version" not in capsys.readouterr().out
+
+
+def test_training_version(cohort):
+    """What the present version trains. If this fails, another model is trained than before: raise
+    TRAINING_VERSION, so that old runs are not taken for today's, and put the new numbers here."""
+    model = new_model(replace(CONFIG, steps=20, epochs=1), cohort)
+    layers = [
+        (type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
+        for layer in model.layers
+    ]
+    first = [float(np.square(weights).sum()) for weights in model.get_weights()[::2]]
+    sampler = experiment.SAMPLERS["hard"](cohort, seed=3)
+    drawn = sampler.draw(120).astype(int).sum(axis=0).tolist()
+    sampler.draws = 0
+    batches = patch_dataset(sampler, steps=20, batch_size=30, patch_size=24)
+    loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
+    assert TRAINING_VERSION == 1
+    assert layers == LAYERS
+    assert first == pytest.approx(FIRST_WEIGHTS, rel=1e-5)
+    assert drawn == DRAWN
+    assert loss == pytest.approx(LOSS, rel=1e-3)  # processors differ in the last bits
+
+
+LAYERS = [
+    ("Conv2D", (22, 22, 16), 288),
+    ("MaxPooling2D", (11, 11, 16), 0),
+    ("ChannelBias", (11, 11, 16), 16),
+    ("ReLU", (11, 11, 16), 0),
+    ("Conv2D", (9, 9, 32), 4608),
+    ("MaxPooling2D", (4, 4, 32), 0),
+    ("ChannelBias", (4, 4, 32), 32),
+    ("ReLU", (4, 4, 32), 0),
+    ("Conv2D", (2, 2, 64), 18432),
+    ("MaxPooling2D", (1, 1, 64), 0),
+    ("ChannelBias", (1, 1, 64), 64),
+    ("ReLU", (1, 1, 64), 0),
+    ("Conv2D", (1, 1, 32), 2080),
+    ("Conv2D", (1, 1, 5), 165),
+    ("Flatten", (5,), 0),
+]
+FIRST_WEIGHTS = [31.395250, 64.730133, 128.992004, 64.019569, 9.920430]
+DRAWN = [107, 217, 3844, 3254]
+LOSS = 2.98407
+
+
+def test_a_case_may_not_be_in_both_cohorts(split, phantom, tmp_path):
+    (case,) = split[1].case_ids
+    with pytest.raises(ValueError, match=f"{case} of the test cohort is in the training cohort"):
+        run_experiment(CONFIG, load_cohort(phantom), split[1], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+NAMES = ("001", "1e5", "NA", "True", "0x1F", "inf", "2026-11-26", " 7", "a,b", "null")
+
+
+def test_names_of_cases_are_text_whatever_they_look_like(tmp_path, write_case):
+    """Plain numbers are BraTS 2013's own names; to a table reader they are numbers."""
+    for number, name in enumerate(NAMES):
+        write_case(tmp_path / "cases", name, seed=number)
+    cohort = load_cohort(tmp_path / "cases")
+    assert set(cohort.case_ids) == set(NAMES)
+    train, test = cohort.split(test_cases=NAMES[1:])
+    run = run_experiment(CONFIG, train, test, tmp_path / "runs")
+    for table in (run.dice, run.volume_ratios):
+        assert table.index.tolist() == list(test.case_ids)
+        assert all(np.issubdtype(dtype, np.floating) for dtype in table.dtypes)
+    assert list(run.segmentation(test)) == list(test.case_ids)
+    again = run_experiment(CONFIG, train, test, tmp_path / "runs")
+    pd.testing.assert_frame_equal(again.dice, run.dice)
+
+
+def test_a_segmentation_is_of_the_cases_that_were_tested(straight, split):
+    train, test = split
+    with pytest.raises(ValueError, match=r"is no case that .* was tested on"):
+        straight.segmentation(train)
+    other = relabelled(test, lambda case: np.zeros_like(case.labels))
+    with pytest.raises(ValueError, match="or has another content"):
+        straight.segmentation(other)
+
+
+def _half_run(split, folder, config):
+    """A run that was killed while its second epoch was being saved."""
+    from imbalance_tf.training import run as training
+
+    saves = []
+
+    def replace_once(source, target):
+        saves.extend([target] if str(target).endswith("model.keras") else [])
+        if len(saves) > 1:
+            raise KeyboardInterrupt
+        os.rename(source, target)
+
+    kept, training.os.replace = training.os.replace, replace_once
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(config, *split, folder)
+    finally:
+        training.os.replace = kept
+    (partial,) = folder.glob(".*.partial")
+    return partial
+
+
+def test_the_history_is_never_torn(split, tmp_path, monkeypatch):
+    """A resumed run is killed in its turn, whenever: the epochs behind it stay, and it goes on."""
+    config = replace(CONFIG, epochs=3)
+    partial = _half_run(split, tmp_path, config)
+    before = (partial / "history.csv").read_text()
+    assert len(before.splitlines()) == 3  # two epochs, of which the model of one was saved
+    assert finished_epochs(run_folder(config, *split, tmp_path)) == 2
+
+    from imbalance_tf.training import run as training
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.HardExampleMining, "__init__", killed)
+    monkeypatch.setattr(training, "patch_dataset", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config, *split, tmp_path)
+    assert (partial / "history.csv").read_text() == before
+    monkeypatch.undo()
+    resumed = run_experiment(config, *split, tmp_path)
+    assert resumed.history.epoch.tolist() == [0, 1, 2]
+    straight = run_experiment(config, *split, tmp_path / "straight")
+    pd.testing.assert_frame_equal(resumed.history, straight.history)
+
+
+def test_a_run_keeps_the_precision_that_it_was_begun_in(split, tmp_path):
+    config = replace(CONFIG, epochs=2, precision="mixed_bfloat16")
+    _half_run(split, tmp_path, config)
+    resumed = run_experiment(replace(config, precision="float32"), *split, tmp_path)
+    assert resumed.config.precision == "mixed_bfloat16"
+    kept = json.loads((resumed.folder / "config.json").read_text())
+    assert kept["config"]["precision"] == "mixed_bfloat16"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return open_lab("smoke", out=tmp_path_factory.mktemp("lab"))
+
+
+def test_the_estimate_is_made_with_the_model_that_a_run_trains(lab, monkeypatch):
+    """Logits and a loss that knows it, ten steps at once; mining as in a run."""
+    made, mined = [], []
+    monkeypatch.setattr(
+        "imbalance_tf.training.run.new_model", lambda *a: made.append(new_model(*a)) or made[-1]
+    )
+    monkeypatch.setattr(
+        "imbalance_tf.training.run.mining_of", lambda *a: mined.append(mining_of(*a)) or mined[-1]
+    )
+    hours = estimate.estimate_hours(lab)
+    assert list(hours) == ["random", "balanced", "hard"]
+    assert 0 < hours["random"] == hours["balanced"] < hours["hard"]
+    assert made[0].loss.from_logits
+    assert made[0].steps_per_execution == 10
+    assert int(made[0].optimizer.iterations) == estimate._STEPS
+    assert mined[0].threshold == lab.profile.threshold
+
+
+def test_the_estimate_adds_up_what_a_run_does():
+    config = ExperimentConfig("hard", epochs=50, steps=1000, candidates_per_class=5000)
+    assert estimate._hours(config, 0.03, 0.001, 60) == pytest.approx((50 * 35 + 60) / 3600)
+    config = replace(config, strategy="random")
+    assert estimate._hours(config, 0.03, 0.001, 60) == pytest.approx((50 * 30 + 60) / 3600)
+
+
+def test_the_forecast_is_of_what_is_missing_and_is_renewed(lab, monkeypatch):
+    monkeypatch.setattr(
+        estimate, "estimate_hours", lambda _: {"random": 2.0, "balanced": 2.0, "hard": 4.0}
+    )
+    assert estimate.Forecast.of(lab).left() == 8
+    lab.run("random")
+    partial = lab.run_folder("hard")
+    partial = partial.with_name(f".{partial.name}.partial")
+    partial.mkdir()
+    (partial / "history.csv").write_text("epoch,loss\n0,1.5\n")
+    forecast = estimate.Forecast.of(lab)
+    assert forecast.left() == 2 + 4 / 2  # half of its two epochs are behind it
+    forecast.took("balanced", 3.0)
+    assert forecast.left() == pytest.approx(2 * 1.5)
+    forecast.took("random", 9.0)  # nothing that was asked for
+    assert forecast.left() == pytest.approx(2 * 1.5)
+    (partial / "history.csv").unlink()
+    partial.rmdir()
+
+
+def test_long_trainings_say_what_is_left(monkeypatch, capsys):
+    from imbalance_tf.training import run as training
+
+    clock = iter([0.0, 90.0, 150.0, 210.0, 270.0])
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    left = training._TimeLeft(epochs=6)
+    left.on_train_begin()
+    for epoch in range(4):
+        left.on_epoch_end(epoch)
+    assert capsys.readouterr().out.splitlines() == [
+        "about 8 minutes left of this training",  # by the first epoch, which also compiled
+        "about 4 minutes left of this training",
+        "about 3 minutes left of this training",
+    ]
+
+
+def test_the_model_of_a_run_gives_logits_to_a_loss_that_knows(split):
+    model = new_model(CONFIG, split[0])
+    assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
+    assert model.loss.from_logits
