@@ -17,7 +17,7 @@ from pathlib import Path
 from imbalance_tf import PROFILES, open_lab
 from imbalance_tf.lab.estimate import estimate_hours
 from imbalance_tf.lab.profiles import fastest_precision
-from imbalance_tf.training.experiment import STRATEGIES
+from imbalance_tf.training.config import STRATEGIES
 
 EPOCHS = 3
 

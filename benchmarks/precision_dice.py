@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from imbalance_tf import open_lab, run_experiment
-from imbalance_tf.training.experiment import PRECISIONS, STRATEGIES
+from imbalance_tf.training.config import PRECISIONS, STRATEGIES
 
 SEEDS = (0, 1, 2)
 

@@ -96,7 +96,21 @@ def main():
     type=click.Choice(["raise", "skip"]),
     help="What a case that cannot be used does: stop everything, or be left out.",
 )
-def run(profile, data, out, seed, files, scheme, on_error):
+@click.option(
+    "--cases",
+    default=0,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Read the first N cases of --data only; all by default.",
+)
+@click.option(
+    "--test-cases",
+    default=0,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Test on N of the cases; three in ten by default.",
+)
+def run(profile, data, out, seed, files, scheme, on_error, cases, test_cases):
     """Execute the five notebooks and compare the three strategies.
 
     Run again, it reads what is there; killed, it goes on from the last finished epoch.
@@ -110,6 +124,8 @@ def run(profile, data, out, seed, files, scheme, on_error):
         "files": files,
         "scheme": str(Path(scheme).absolute()) if scheme.endswith(".toml") else scheme,
         "on_error": on_error,
+        "cases": cases,
+        "test_cases": test_cases,
     }
     run_lab(Path(out or Path("results") / profile).absolute(), settings)
 

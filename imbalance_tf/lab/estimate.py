@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from imbalance_tf.training.experiment import STRATEGIES, ExperimentConfig, finished_epochs
+from imbalance_tf.training.config import STRATEGIES, ExperimentConfig
+from imbalance_tf.training.experiment import finished_epochs
 
 from .workspace import Lab
 

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
-from imbalance_tf.training.experiment import STRATEGIES, ExperimentResult
+from imbalance_tf.training.config import STRATEGIES
+from imbalance_tf.training.result import ExperimentResult
 
 from .estimate import Forecast
 from .notebooks import NotebookError, execute_notebook, notebook_paths
@@ -23,6 +24,8 @@ from .workspace import open_lab
 __all__ = ["run_lab"]
 
 SETTINGS = "lab.json"
+MANY = 20
+"""Test cases from which on it is said beforehand how long it will take."""
 
 
 def run_lab(out: Path, settings: dict) -> pd.DataFrame:
@@ -79,13 +82,14 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     )
     folders = {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
     forecast = Forecast({})
-    if lab.profile.name == "paper":
+    if lab.profile.name == "paper" or len(lab.test) > MANY:
         click.echo("Measuring a few steps ...")
         forecast = Forecast.of(lab)
         click.echo(
-            f"The paper's protocol will take about {forecast.left():.1f} hours on this machine "
-            f"({lab.profile.epochs} epochs x {lab.profile.steps} batches, three times, without "
-            f"what is there). It can be stopped and started again at any time."
+            f"What is not there yet of the three strategies will take about {forecast.left():.1f} "
+            f"hours on this machine ({lab.profile.epochs} epochs x {lab.profile.steps} batches and "
+            f"{len(lab.test)} cases to segment, each three times). It can be stopped and started "
+            f"again at any time; --test-cases, and --cases with a folder of your own, shorten it."
         )
     return folders, lab.train.scheme, forecast
 
@@ -159,7 +163,8 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
             f"{kept} is damaged ({error}). If these results are those of this command, let it hold "
             f"{json.dumps(settings)}; else choose another folder with --out"
         ) from error
-    if different := [key for key in settings if found.get(key) != settings[key]]:
+    # A setting that is not there was not yet known, and so had its default: nothing, or 0.
+    if different := [key for key in settings if (found.get(key) or 0) != (settings[key] or 0)]:
         was = ", ".join(f"{key}={found.get(key)!r}" for key in different)
         now = ", ".join(f"{key}={settings[key]!r}" for key in different)
         raise FileExistsError(

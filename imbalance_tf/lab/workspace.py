@@ -9,13 +9,9 @@ from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.phantom.writing import write_phantom_cohort
 from imbalance_tf.reading.loading import load_cohort
-from imbalance_tf.training.experiment import (
-    SAMPLERS,
-    ExperimentConfig,
-    ExperimentResult,
-    run_experiment,
-    run_folder,
-)
+from imbalance_tf.training.config import SAMPLERS, ExperimentConfig
+from imbalance_tf.training.experiment import run_experiment, run_folder
+from imbalance_tf.training.result import ExperimentResult
 
 from .profiles import TEST_SHARE, Profile, fastest_precision, profile_named
 
@@ -97,6 +93,8 @@ def open_lab(
     files: Mapping[str, str] | None = None,
     scheme: str = "auto",
     on_error: str = "raise",
+    cases: int | None = None,
+    test_cases: int | None = None,
 ) -> Lab:
     """Read the cohort (the embedded one is written first, if it is not there) and split it.
 
@@ -108,8 +106,10 @@ def open_lab(
     out : path, optional
         Where results are kept; by default ``results/<profile>``.
     seed : int
-    files, scheme, on_error
-        As in `load_cohort`; its cache is ``<out>/cache``.
+    files, scheme, on_error, cases
+        As in `load_cohort`; its cache is ``<out>/cache``. 0 cases are all, too.
+    test_cases : int, optional
+        How many of the cases to test on; by default, and for 0, three in ten.
 
     Raises
     ------
@@ -126,6 +126,11 @@ def open_lab(
     scheme_named(scheme)  # before a cohort is written for nothing
     if files and not data:
         raise ValueError("files= names the files of a folder of your own; give that as data=")
+    if cases and not data:
+        raise ValueError(
+            f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
+            f"folder of your own: give that as data="
+        )
     # Named by its settings, so that a student who changes the seed gets another cohort.
     embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
     folder = Path(data) if data else out / embedded
@@ -134,20 +139,29 @@ def open_lab(
             folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
         )
     cohort = load_cohort(
-        folder, scheme=scheme, files=files or None, on_error=on_error, cache=out / "cache"
+        folder,
+        scheme=scheme,
+        files=files or None,
+        on_error=on_error,
+        cases=cases or None,
+        cache=out / "cache",
     )
-    train, test = _split(cohort, folder, seed)
+    train, test = _split(cohort, folder, seed, test_cases)
     return Lab(chosen, seed, out, train, test)
 
 
-def _split(cohort: Cohort, folder: Path, seed: int) -> tuple[Cohort, Cohort]:
+def _split(
+    cohort: Cohort, folder: Path, seed: int, test_cases: int | None
+) -> tuple[Cohort, Cohort]:
     """Training and test cohort; CohortError if no experiment can be made of them."""
     cases = len(cohort)
     if cases < 2:
         raise CohortError(
             folder, ["one case only; at least two are needed, one to train and one to test on"]
         )
-    train, test = cohort.split(test_cases=max(1, round(TEST_SHARE * cases)), seed=seed)
+    train, test = cohort.split(
+        test_cases=test_cases or max(1, round(TEST_SHARE * cases)), seed=seed
+    )
     counts = train.class_counts().sum(axis=0)
     if absent := [
         f"class '{name}' is in none of the {len(train)} training cases "

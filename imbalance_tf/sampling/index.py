@@ -50,23 +50,27 @@ class ClassIndex:
         # A rank is found among the groups by bisection, and then by looking at all blocks of its
         # group and all runs of its block: a bisection down to the runs would miss the processor's
         # cache at every step, and cost more the more cases there are. So that a block is one place
-        # in memory, it holds the starts of its runs beside their ends.
+        # in memory, it holds the ends of its runs (in ranks, in the block) and the two halves of
+        # their starts side by side.
         runs = sum(len(case.runs.starts) for case in cohort)
         blocks = -(-runs // _BLOCK)
-        self._blocks = np.zeros((blocks, 2, _BLOCK), np.uint32)
-        lengths = np.zeros(blocks * _BLOCK, np.uint32)
-        starts = np.zeros(blocks * _BLOCK, np.uint32)
+        longest = max((int(case.runs.lengths.max(initial=0)) for case in cohort), default=0)
+        word = np.min_scalar_type(max(_BLOCK * longest, 0xFFFF))
+        self._blocks = np.zeros((blocks, 3, _BLOCK), word)
+        ends, low, high = (np.zeros(blocks * _BLOCK, word) for _ in range(3))
         filled = 0
         for number in range(classes):
             for case in cohort:
                 for own in np.flatnonzero(case.runs.classes == number):
                     part = slice(*case.runs.bounds[own : own + 2])
                     into = slice(filled, filled + part.stop - part.start)
-                    lengths[into] = case.runs.lengths[part]
-                    starts[into] = case.runs.starts[part]
+                    ends[into] = case.runs.lengths[part]
+                    low[into] = case.runs.starts[part] & 0xFFFF
+                    high[into] = case.runs.starts[part] >> 16
                     filled = into.stop
-        np.cumsum(lengths.reshape(blocks, _BLOCK), axis=1, out=self._blocks[:, 0])
-        self._blocks[:, 1] = starts.reshape(blocks, _BLOCK)
+        np.cumsum(ends.reshape(blocks, _BLOCK), axis=1, dtype=word, out=self._blocks[:, 0])
+        self._blocks[:, 1] = low.reshape(blocks, _BLOCK)
+        self._blocks[:, 2] = high.reshape(blocks, _BLOCK)
         groups = -(-blocks // _GROUP)
         firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
         ends = np.cumsum(self._blocks[:, 0, -1], dtype=np.int64)
@@ -98,7 +102,8 @@ class ClassIndex:
         run = np.count_nonzero(found[:, 0] <= offset[:, None], axis=1)
         each = np.arange(len(run))
         begin = np.where(run > 0, found[each, 0, run - 1], 0)
-        position = found[each, 1, run] + (offset - begin)
+        start = found[each, 1, run].astype(np.int64) + (found[each, 2, run].astype(np.int64) << 16)
+        position = start + (offset - begin)
         case = (np.searchsorted(self._case_firsts, ranks, side="right") - 1) % self._cases
         number, rest = np.divmod(position, self._areas[case])
         row, column = np.divmod(rest, self._widths[case])

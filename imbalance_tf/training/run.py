@@ -15,9 +15,10 @@ from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
 from imbalance_tf.network.cnn import patch_cnn
 from imbalance_tf.network.dense import segment
 from imbalance_tf.sampling.patches import patch_dataset
-from imbalance_tf.training.mining import HardExampleMining
 
-from .experiment import SAMPLERS, ExperimentConfig, read_table
+from .config import SAMPLERS, ExperimentConfig
+from .mining import HardExampleMining
+from .result import read_table
 
 __all__ = ["mining_of", "new_model", "train_and_score"]
 

@@ -211,6 +211,7 @@ def test_a_folder_of_real_cases_is_not_called_synthetic(case_folder, phantom, tm
     [
         (["--scheme", "brats2018"], "scheme='brats2018'; one of brats2012"),
         (["--file", "t1=*t1*", "--file", "labels=*seg*"], "give that as data="),
+        (["--cases", "2"], "cases=2, but the embedded cohort has as many"),
     ],
 )
 def test_wrong_settings_are_refused_before_a_cohort_is_written(tmp_path, arguments, words):
@@ -259,3 +260,32 @@ def test_notebooks_are_copied_out_and_never_over_a_students_work(tmp_path):
     assert "already has 01_data_exploration.ipynb" in again.stderr
     assert copied[1].read_text() == "a student's work"
     assert not copied[2].exists()
+
+
+def test_a_part_of_a_folder_can_be_taken(case_folder, tmp_path, write_case):
+    for number in range(3, 6):
+        write_case(case_folder, f"case_{number}", seed=number)
+    lab = open_lab("smoke", data=case_folder, out=tmp_path / "out", cases=5, test_cases=3)
+    assert (len(lab.train), len(lab.test)) == (2, 3)
+    assert "case_5" not in lab.train.case_ids + lab.test.case_ids
+    lab = open_lab("smoke", data=case_folder, out=tmp_path / "out", cases=0, test_cases=0)
+    assert (len(lab.train), len(lab.test)) == (4, 2)
+    with pytest.raises(ValueError, match="test_cases=6 of a cohort of 6"):
+        open_lab("smoke", data=case_folder, out=tmp_path / "out", test_cases=6)
+
+
+def test_many_test_cases_are_forecast(case_folder, tmp_path, monkeypatch):
+    from imbalance_tf.lab import estimate, runner
+
+    monkeypatch.setattr(runner, "_execute_all", lambda *_: None)
+    monkeypatch.setattr(runner, "_compare", lambda *_: None)
+    monkeypatch.setattr(estimate, "estimate_hours", lambda _: dict.fromkeys(ESTIMATED, 1.5))
+    command = ("run", "--profile", "smoke", "--data", case_folder, "--out", tmp_path / "out")
+    assert "hours" not in _invoke(*command).stdout
+    monkeypatch.setattr(runner, "MANY", 0)
+    said = _invoke(*command).stdout
+    assert "about 4.5 hours on this machine" in said
+    assert "1 cases to segment" in said
+
+
+ESTIMATED = ("random", "balanced", "hard")

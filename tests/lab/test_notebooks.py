@@ -22,7 +22,17 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
 ]
-PARAMETERS = {"profile", "data", "out", "seed", "files", "scheme", "on_error"}
+PARAMETERS = {
+    "profile",
+    "data",
+    "out",
+    "seed",
+    "files",
+    "scheme",
+    "on_error",
+    "cases",
+    "test_cases",
+}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 NOISE = re.compile(
     r"oneDNN|cpu_feature_guard|computation_placer|cuda|TensorRT|absl|rendezvous|XLA|"

@@ -14,6 +14,7 @@ from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab import estimate
 from imbalance_tf.sampling.patches import patch_dataset
 from imbalance_tf.training import experiment
+from imbalance_tf.training.config import SAMPLERS
 from imbalance_tf.training.experiment import TRAINING_VERSION, finished_epochs, run_folder
 from imbalance_tf.training.run import mining_of, new_model
 
@@ -112,7 +113,7 @@ def test_training_version(cohort):
         for layer in model.layers
     ]
     first = [float(np.square(weights).sum()) for weights in model.get_weights()[::2]]
-    sampler = experiment.SAMPLERS["hard"](cohort, seed=3)
+    sampler = SAMPLERS["hard"](cohort, seed=3)
     drawn = sampler.draw(120).astype(int).sum(axis=0).tolist()
     sampler.draws = 0
     batches = patch_dataset(sampler, steps=20, batch_size=30, patch_size=24)
