@@ -127,7 +127,7 @@ def run(profile, data, out, seed, files, scheme, on_error, cases, test_cases):
         "cases": cases,
         "test_cases": test_cases,
     }
-    run_lab(Path(out or Path("results") / profile).absolute(), settings)
+    run_lab(Path(out or Path("results") / profile).resolve(), settings)
 
 
 @main.command()

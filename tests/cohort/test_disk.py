@@ -1,6 +1,5 @@
 """Files that a process is killed over, and folders that are removed: nobody's work may go."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -11,7 +10,7 @@ import time
 import pytest
 
 from imbalance_tf import CohortError, load_cohort
-from imbalance_tf.cohort.disk import alone, made_folder, remove_own, write_whole
+from imbalance_tf.cohort.disk import made_folder, remove_own, write_whole
 
 WRITER = """
 import sys
@@ -115,20 +114,25 @@ def test_what_a_person_put_there_is_moved_aside(tmp_path, what):
         assert kept.read_text() == "mine"
 
 
-def test_one_process_at_a_time_and_no_lock_is_left(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(4) as pool:
-        pool.map(_add_one, [tmp_path] * 12)
-    assert (tmp_path / "count").read_text() == "12"
-    assert [path.name for path in tmp_path.iterdir()] == ["count"]
-
-
-def _add_one(folder):
-    with alone(folder / ".lock"):
-        path = folder / "count"
+COUNTER = """
+import sys, time
+from pathlib import Path
+from imbalance_tf.cohort.disk import alone
+path = Path(sys.argv[1]) / "count"
+for _ in range(5):
+    with alone(path.with_name(".lock")):
         count = int(path.read_text()) if path.exists() else 0
         time.sleep(0.02)
         path.write_text(str(count + 1))
+"""
+
+
+def test_one_process_at_a_time_and_no_lock_is_left(tmp_path):
+    command = [sys.executable, "-c", COUNTER, str(tmp_path)]
+    counters = [subprocess.Popen(command) for _ in range(4)]
+    assert [counter.wait(timeout=60) for counter in counters] == [0] * 4
+    assert (tmp_path / "count").read_text() == "20"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]
 
 
 def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp_path):
