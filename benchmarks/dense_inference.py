@@ -32,9 +32,9 @@ SIDES = 512, 2048  # of the slices whose memory is compared
 
 def patchwise(model, image: np.ndarray, run) -> np.ndarray:
     """Probabilities of one slice (1, H, W, M), one patch a voxel: the slow obvious way."""
-    centres = np.argwhere(np.ones(image.shape[:3], bool))
+    centres = np.argwhere(np.ones((1, *image.shape[:3]), bool))  # of one case
     parts = [
-        run(cut_patches(image, part, model.input_shape[1], fill=AIR).astype(np.float32))
+        run(cut_patches([image], part, model.input_shape[1], fill=AIR).astype(np.float32))
         for part in np.split(centres, range(BATCH, len(centres), BATCH))
     ]
     return softmax(np.concatenate(parts), axis=-1).reshape(*image.shape[:3], -1)

@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from imbalance_tf import SCHEMES, Case, Cohort, write_phantom_cohort
+from imbalance_tf import AIR, SCHEMES, Case, Cohort, write_phantom_cohort
+from imbalance_tf.sampling.patches import cut_patches
 
 SHAPE = (40, 36, 12)
 
@@ -44,6 +45,12 @@ def stacked(cohort, name):
 def at(cohort, name, centres):
     """An array of the cases at centres, one by one: the slow obvious way."""
     return np.array([getattr(cohort[k], name)[s, r, c] for k, s, r, c in np.asarray(centres)])
+
+
+def patches_at(images, centres, size):
+    """Patches of slices (s, h, w, M), around centres (n, 3) - slice, row, column."""
+    centres = np.insert(np.asarray(centres), 0, 0, axis=1)
+    return cut_patches([images], centres, size, fill=AIR)
 
 
 def relabelled(cohort, change):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from imbalance_tf import AIR, fully_convolutional, patch_cnn, segment
+from imbalance_tf import fully_convolutional, patch_cnn, segment
 from imbalance_tf._tensorflow import keras
-from imbalance_tf.sampling.patches import cut_patches
+
+from ..conftest import patches_at
 
 layers, ops = keras.layers, keras.ops
 SIZE, CLASSES = 12, 3
@@ -105,7 +106,7 @@ def test_a_graph_has_the_dense_form_that_its_patches_say(body):
     model = _model(body)
     images = 3 * np.random.default_rng(0).normal(size=(2, 9, 14, 2)).astype(np.float32)
     centres = np.argwhere(np.ones(images.shape[:3], bool))
-    logits = model.predict_on_batch(cut_patches(images, centres, SIZE, fill=AIR))
+    logits = model.predict_on_batch(patches_at(images, centres, SIZE))
     assert np.ptp(logits, axis=0).min() > 0.01
     dense = fully_convolutional(model).predict(images, verbose=0)
     assert np.abs(dense[tuple(centres.T)] - logits).max() < 1e-4
@@ -238,7 +239,7 @@ def test_a_global_dtype_policy_changes_nothing(policy):
     model = patch_cnn(channels=2, classes=5, patch_size=31, seed=1)
     images = np.random.default_rng(0).normal(size=(1, 17, 20, 2)).astype(np.float16)
     centres = np.argwhere(np.ones(images.shape[:3], bool))
-    logits = np.asarray(model(cut_patches(images, centres, 31, fill=AIR)))
+    logits = np.asarray(model(patches_at(images, centres, 31)))
     assert logits.dtype == np.float32
     dense = np.asarray(fully_convolutional(model)(images))
     assert dense.dtype == np.float32
@@ -246,6 +247,4 @@ def test_a_global_dtype_policy_changes_nothing(policy):
     assert np.abs(segment(model, images)[tuple(centres.T)] - softmax(logits, -1)).max() < 1e-5
     keras.config.set_dtype_policy("float32")
     usual = patch_cnn(channels=2, classes=5, patch_size=31, seed=1)
-    assert np.array_equal(
-        usual.predict_on_batch(cut_patches(images, centres, 31, fill=AIR)), logits
-    )
+    assert np.array_equal(usual.predict_on_batch(patches_at(images, centres, 31)), logits)

@@ -4,14 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from imbalance_tf import AIR, fully_convolutional, patch_cnn, segment
+from imbalance_tf import fully_convolutional, patch_cnn, segment
 from imbalance_tf._tensorflow import keras
-from imbalance_tf.sampling.patches import cut_patches
+
+from ..conftest import patches_at
 
 
 def _patchwise(model, images, centres):
     size = model.input_shape[1]
-    patches = cut_patches(images, centres, size, fill=AIR).astype(np.float32)
+    patches = patches_at(images, centres, size).astype(np.float32)
     return softmax(model.predict_on_batch(patches), axis=-1)
 
 
@@ -99,7 +100,7 @@ def test_the_dense_form_is_a_keras_model_of_any_slice_size(size, tmp_path):
     assert logits.shape == (2, *size, 5)
     centres = np.argwhere(np.ones(images.shape[:3], bool))
     centres = generator.permutation(centres)[:60]
-    patches = cut_patches(images, centres, 31, fill=AIR)
+    patches = patches_at(images, centres, 31)
     assert np.abs(logits[tuple(centres.T)] - model.predict_on_batch(patches)).max() < 1e-5
 
     dense.save(tmp_path / "dense.keras")
