@@ -78,6 +78,12 @@ class Cohort(Sequence):
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
 
+    def __contains__(self, which: object) -> bool:
+        """Whether a case, or one of this name, is in the cohort."""
+        if isinstance(which, str):
+            return which in self._numbers
+        return any(which is case for case in self.cases)
+
     @overload
     def __getitem__(self, which: int | str) -> Case: ...
     @overload

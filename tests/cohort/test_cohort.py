@@ -284,6 +284,14 @@ def test_a_split_needs_cases_on_both_sides(cohort, test_cases):
         cohort.split(test_cases=test_cases)
 
 
+def test_a_case_is_in_the_cohort_by_itself_and_by_its_name(cohort):
+    part = cohort.subset(["tiny"])
+    assert "tiny" in part
+    assert cohort["tiny"] in part
+    assert "large" not in part
+    assert cohort["large"] not in part
+
+
 def test_an_unknown_case_is_named(cohort):
     with pytest.raises(KeyError, match=r"no case 'nobody' in the cohort.*'large'"):
         cohort.subset(["nobody"])
