@@ -126,7 +126,7 @@ class Cohort(Sequence):
         found = np.zeros(len(centres), np.uint8)
         labels = self._labels
         # One by one: a batch of a large cohort has nearly as many cases as centres.
-        found[inside] = [labels[k][s, r, c] for k, s, r, c in centres[inside].tolist()]
+        found[inside] = [labels[k].item(s, r, c) for k, s, r, c in centres[inside].tolist()]
         return found
 
     @cached_property

@@ -136,7 +136,7 @@ def patch_dataset(
     def draw(_):
         # All at once: a pass that is broken off then costs as many draws as any other.
         drawn = [sampler.draw(batch_size) for _ in range(steps)]
-        return np.stack([_checked(batch, batch_size, cohort) for batch in drawn])
+        return _checked(drawn, batch_size, cohort)
 
     def one_pass(number):
         centres = tf.numpy_function(waited_for(draw), [number], tf.int32)
@@ -181,16 +181,18 @@ def patch_dataset(
     )
 
 
-def _checked(centres, n: int, cohort: Cohort) -> np.ndarray:
-    """What any sampler gave, as (n, 4) int32; ValueError if these are no centres in the scans."""
-    centres = np.asarray(centres)
-    if centres.shape != (n, 4) or not np.issubdtype(centres.dtype, np.integer):
-        raise ValueError(
-            f"the sampler drew {centres.dtype} of shape {centres.shape}; integers (case, slice, "
-            f"row, column) of shape {(n, 4)} are expected"
-        )
+def _checked(batches, n: int, cohort: Cohort) -> np.ndarray:
+    """What any sampler gave, as (batches, n, 4) int32; ValueError if these are no centres."""
+    batches = [np.asarray(batch) for batch in batches]
+    for batch in batches:
+        if batch.shape != (n, 4) or not np.issubdtype(batch.dtype, np.integer):
+            raise ValueError(
+                f"the sampler drew {batch.dtype} of shape {batch.shape}; integers (case, slice, "
+                f"row, column) of shape {(n, 4)} are expected"
+            )
+    centres = np.concatenate(batches)  # all at once: batch by batch it would take a while
     cases = centres[:, 0]
-    if n and not 0 <= cases.min() <= cases.max() < len(cohort):
+    if not 0 <= cases.min() <= cases.max() < len(cohort):
         raise ValueError(
             f"the sampler drew cases from {cases.min()} to {cases.max()}; the cohort has "
             f"{len(cohort)}"
@@ -205,4 +207,4 @@ def _checked(centres, n: int, cohort: Cohort) -> np.ndarray:
             f"scan has slices, rows and columns from {tuple(low[case].tolist())} to "
             f"{tuple((high[case] - 1).tolist())}"
         )
-    return centres.astype(np.int32, copy=False)
+    return centres.astype(np.int32, copy=False).reshape(len(batches), n, 4)
