@@ -145,8 +145,8 @@ class _Stuck(Exception):
         self.operation = operation
 
 
-def _replay(model: keras.Model, start, call: Callable):
-    """Call the operations of a graph in their order, and those of the models in it, on `start`."""
+def _replay(model: keras.Model, tensor, call: Callable):
+    """Call the operations of a graph in their order, and those of the models in it, on a tensor."""
 
     def inner(operation, *args, **kwargs):
         if _is_graph(operation) and len(operation.inputs) == len(operation.outputs) == 1:
@@ -156,7 +156,7 @@ def _replay(model: keras.Model, start, call: Callable):
     # A Sequential keeps its graph to itself; a model of its ends has the same.
     graph = keras.Model(model.inputs[0], model.outputs[0])
     return keras.models.clone_model(
-        graph, input_tensors=start, clone_function=lambda each: each, call_function=inner
+        graph, input_tensors=tensor, clone_function=lambda each: each, call_function=inner
     ).output
 
 
