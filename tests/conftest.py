@@ -1,15 +1,13 @@
-"""What the tests share: a made-up cohort in memory, and small NIfTI cases on disk."""
+"""What the tests share: small NIfTI cases on disk, and slow obvious ways."""
 
 import os
 from dataclasses import replace
-
-os.environ.setdefault("MPLBACKEND", "agg")
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from imbalance_tf import AIR, SCHEMES, Case, Cohort, write_phantom_cohort
+from imbalance_tf import AIR
 from imbalance_tf.sampling.patches import cut_patches
 
 SHAPE = (40, 36, 12)
@@ -19,22 +17,6 @@ SHAPE = (40, 36, 12)
 def fresh_environment():
     """The environment as a person has it: importing the package in this process changed it."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TF_CPP_")}
-
-
-@pytest.fixture(scope="session")
-def cohort():
-    """Three cases of different size; five classes, unevenly frequent, one rare."""
-    generator = np.random.default_rng(0)
-    depths = {"small": 3, "large": 6, "tiny": 2}
-    shape = (sum(depths.values()), 70, 61)
-    labels = generator.choice(5, p=[0.8, 0.1, 0.06, 0.03, 0.01], size=shape).astype(np.uint8)
-    brain = (generator.random(shape) < 0.7) | (labels > 0)
-    images = generator.normal(size=(*shape, 2)).astype(np.float16)
-    images[..., 0] += labels
-    images[~brain] = -5
-    ends = np.cumsum(list(depths.values()))[:-1]
-    parts = zip(depths, *(np.split(array, ends) for array in (images, labels, brain)), strict=True)
-    return Cohort([Case(*part) for part in parts], SCHEMES["brats2013"], ("t1", "flair"))
 
 
 def stacked(cohort, name):
@@ -56,14 +38,6 @@ def patches_at(images, centres, size):
 def relabelled(cohort, change):
     """The cohort with other labels: `change` of each case."""
     return replace(cohort, cases=[replace(case, labels=change(case)) for case in cohort])
-
-
-@pytest.fixture(scope="session")
-def phantom(tmp_path_factory):
-    """The embedded cohort of the smoke profile."""
-    return write_phantom_cohort(
-        tmp_path_factory.mktemp("phantom") / "cases", cases=4, slice_thickness=10
-    )
 
 
 def save(path, data, affine=None):
