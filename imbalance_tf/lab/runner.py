@@ -14,10 +14,9 @@ from filelock import FileLock, Timeout
 from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
-from imbalance_tf.training.config import STRATEGIES
 from imbalance_tf.training.result import ExperimentResult
 
-from .estimate import Forecast
+from .estimate import PAPER_ARMS, Forecast
 from .notebooks import NotebookError, execute_notebook, notebook_paths
 from .workspace import open_lab
 
@@ -80,7 +79,7 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
         f"{len(lab.train)} cases to train on, {len(lab.test)} to test on; "
         f"scheme {lab.train.scheme.name}: {', '.join(lab.train.scheme.classes)}"
     )
-    folders = {strategy: lab.run_folder(strategy) for strategy in STRATEGIES}
+    folders = {strategy: lab.run_folder(strategy) for strategy in PAPER_ARMS}
     forecast = Forecast({})
     if lab.profile.name == "paper" or len(lab.test) > MANY:
         click.echo("Measuring a few steps ...")

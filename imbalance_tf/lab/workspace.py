@@ -1,17 +1,23 @@
 """open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.phantom.writing import write_phantom_cohort
 from imbalance_tf.reading.loading import load_cohort
-from imbalance_tf.training.config import SAMPLERS, ExperimentConfig
+from imbalance_tf.training.arms import Arm, TwoStage, changed
+from imbalance_tf.training.config import ExperimentConfig
 from imbalance_tf.training.experiment import run_experiment, run_folder
 from imbalance_tf.training.result import ExperimentResult
+from imbalance_tf.training.studies import STUDIES, Study
+from imbalance_tf.training.study_run import run_study
 
 from .profiles import TEST_SHARE, Profile, fastest_precision, profile_named
 
@@ -57,10 +63,10 @@ class Lab:
     def _cases(self) -> int:
         return len(self.train) + len(self.test)
 
-    def config(self, strategy: str) -> ExperimentConfig:
-        """The config of a strategy in this profile, in the precision that is fastest here."""
+    def config(self, arm: str | Arm | TwoStage, **changes: Any) -> ExperimentConfig:
+        """The config of an arm in this profile, in the precision that is fastest here."""
         return ExperimentConfig(
-            strategy=strategy,
+            arm=changed(arm, **changes),
             epochs=self.profile.epochs,
             steps=self.profile.steps,
             batch_size=self.profile.batch_size,
@@ -71,17 +77,59 @@ class Lab:
             seed=self.seed,
         )
 
-    def sampler(self, strategy: str):
-        """A new sampler of a strategy over the training cohort."""
-        return SAMPLERS[strategy](self.train, seed=self.seed)
+    def sampler(self, arm: str | Arm) -> Any:
+        """A new sampler of the batches of an arm, over the training cohort."""
+        from imbalance_tf.training.run import Prepared  # the rest needs no TensorFlow
 
-    def run(self, strategy: str) -> ExperimentResult:
-        """Train, segment and score with a strategy; or read the result if it is there."""
-        return run_experiment(self.config(strategy), self.train, self.test, self.out / "runs")
+        return Prepared(self.config(arm).trainings()[0], self.train).sampler
 
-    def run_folder(self, strategy: str) -> Path:
-        """Where the result of a strategy is, or will be."""
-        return run_folder(self.config(strategy), self.train, self.test, self.out / "runs")
+    def run(
+        self, arm: str | Arm | TwoStage, *, seed: int | None = None, **changes: Any
+    ) -> ExperimentResult:
+        """Train, segment and score with an arm; or read the result if it is there.
+
+        Parameters
+        ----------
+        arm : Arm, TwoStage, or the name of one of `ARMS`
+        seed : int, optional
+            Of the training; by default that of the lab.
+        **changes
+            Settings of the arm or of its parts, such as ``shares=0.6`` or ``threshold=0.9``.
+        """
+        config = self.config(arm, **changes)
+        config = replace(config, seed=self.seed if seed is None else seed)
+        return run_experiment(config, self.train, self.test, self.out / "runs")
+
+    def run_folder(self, arm: str | Arm | TwoStage) -> Path:
+        """Where the scores of an arm are, or will be."""
+        return run_folder(self.config(arm), self.train, self.test, self.out / "runs")
+
+    @property
+    def cohort(self) -> Cohort:
+        """All cases, in the order of their names."""
+        return replace(self.train, cases=sorted([*self.train, *self.test], key=lambda c: c.id))
+
+    def study(self, study: str | Study, *, client: Any = None, **changes: Any) -> pd.DataFrame:
+        """The table of a study on all cases: see `run_study`. What is missing of it is trained.
+
+        Parameters
+        ----------
+        study : Study, or the name of one of `STUDIES`
+        client : distributed.Client, optional
+        **changes
+            Settings of the study, such as ``seeds=3``.
+        """
+        if isinstance(study, str):
+            if study not in STUDIES:
+                raise ValueError(f"study={study!r}; one of {', '.join(STUDIES)} is expected")
+            study = STUDIES[study]
+        return run_study(
+            replace(study, **changes),
+            self.cohort,
+            self.out,
+            client,
+            like=self.config("balanced"),
+        )
 
 
 def open_lab(
@@ -92,7 +140,7 @@ def open_lab(
     seed: int = 0,
     files: Mapping[str, str] | None = None,
     scheme: str = "auto",
-    on_error: str = "raise",
+    on_error: Literal["raise", "skip"] = "raise",
     cases: int | None = None,
     test_cases: int | None = None,
 ) -> Lab:

@@ -1,61 +1,40 @@
-"""One run: a config and a cohort in, a results folder out."""
+"""One run: a config and a cohort in, folders with what came out."""
 
 import hashlib
 import json
 import os
-from dataclasses import asdict, fields
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from filelock import FileLock
 
 from imbalance_tf.cohort.cohort import Cohort
 
-from .config import ExperimentConfig, deciding
+from .config import ExperimentConfig, Training
 from .result import ExperimentResult, read_table
 
-__all__ = ["TRAINING_VERSION", "finished_epochs", "run_experiment", "run_folder"]
-
-TRAINING_VERSION = 1
-"""Raised whenever the same config trains another model: another network, other draws, other
-defaults. `test_training_version` fails when that has been forgotten."""
-
-
-def run_folder(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> Path:
-    """Where the run of this config on these cohorts is kept; another config, another place.
-
-    Nothing of the machine or of the installation enters, so that what was trained on one is found
-    on another.
-    """
-    defaults = {each.name: each.default for each in fields(config)}
-    # Only what differs from its default, so that a new field orphans no run.
-    own = {key: value for key, value in deciding(config).items() if value != defaults[key]}
-    identity = [own, train.fingerprint, test.fingerprint, TRAINING_VERSION]
-    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=5)
-    return Path(folder) / f"{config.strategy}-{digest.hexdigest()}"
-
-
-def finished_epochs(folder: Path) -> int:
-    """Epochs that a run which is not finished has behind it; `folder` is where it will be."""
-    try:
-        return len(read_table(_partial(folder) / "history.csv"))
-    except (OSError, ValueError):
-        return 0
-
-
-def _partial(folder: Path) -> Path:
-    """Where a run is while it is not finished."""
-    return folder.with_name(f".{folder.name}.partial")
+__all__ = ["finished_share", "run_experiment", "run_folder"]
 
 
 def run_experiment(
-    config: ExperimentConfig, train: Cohort, test: Cohort, folder="results/runs"
+    config: ExperimentConfig,
+    train: Cohort,
+    test: Cohort,
+    folder: str | Path = "results/runs",
+    *,
+    private: bool = False,
 ) -> ExperimentResult:
     """Train on one cohort, segment and score another; or read the result if it is there.
 
-    A run writes into a hidden folder, which gets its name when it is complete. A run that was
-    killed goes on from its last finished epoch, with the same batches as if it had not been.
+    A training writes into a hidden folder, which gets its name when it is complete; so do the
+    scores. A run that was killed goes on from its last finished epoch, with the same batches as if
+    it had not been.
 
     Parameters
     ----------
@@ -63,9 +42,12 @@ def run_experiment(
     train, test : Cohort
         Of the same scheme and modalities.
     folder : path
-        Where the runs are kept. This one's folder is named by the strategy and a digest of the
-        config, the cohorts and `TRAINING_VERSION`. It holds ``config.json``, ``model.keras``,
-        ``history.csv``, ``dice.csv``, ``volume_ratios.csv`` and ``segmentations/<case>.nii.gz``.
+        Where the runs are kept. A training's folder is named by what decides its model: the arm but
+        for its name and decision, lengths, seed, cohort and `TRAINING_VERSION`. The scores lie in
+        it, in a folder named by decision and test cohort. See `ExperimentResult`.
+    private : bool
+        For many machines on one file system, whose locks are not relied on: everything is written
+        in a folder of this process alone, and the first that is complete counts.
 
     Raises
     ------
@@ -77,10 +59,144 @@ def run_experiment(
 
     Examples
     --------
-    >>> train, test = cohort.split(test_cases=6, seed=0)                    # doctest: +SKIP
-    >>> run_experiment(ExperimentConfig("balanced", epochs=20, steps=100), train, test).dice
-    ... # doctest: +SKIP
+    >>> config = ExperimentConfig("balanced", epochs=1, steps=2, batch_size=10, patch_size=24)
+    >>> result = run_experiment(config, train, test, "runs")        # doctest: +ELLIPSIS
+    Epoch 1/1...
+    >>> list(result.dice.index), len(result.history)
+    (['tiny'], 1)
     """
+    _refuse_other_cohorts(train, test)
+    folder, trainings = Path(folder), config.trainings()
+    for training in trainings:
+        _trained(training, train, folder, private)
+    scored = run_folder(config, train, test, folder)
+
+    def fill(partial: Path) -> None:
+        from .result import load_model  # reading needs no TensorFlow
+        from .scoring import score
+
+        places = [_training_folder(training, train, folder) for training in trainings]
+        models = [load_model(place / "model.keras") for place in places]
+        score(trainings, models, train, test, partial)
+        about = {
+            "config": config.described(),
+            "test": _named(test),
+            "trainings": [place.name for place in places],
+            "steps": [
+                _training_folder(step, train, folder).name
+                for training in trainings
+                for step in (training.after, training)
+                if step
+            ],
+            **_provenance(),
+        }
+        (partial / "config.json").write_text(json.dumps(about, indent=2))
+
+    _made_once(scored, fill, private)
+    return ExperimentResult.read(scored)
+
+
+def run_folder(config: ExperimentConfig, train: Cohort, test: Cohort, folder: str | Path) -> Path:
+    """Where the scores of this config on these cohorts are kept; another config, another place."""
+    *others, last = [_training_folder(each, train, folder) for each in config.trainings()]
+    decisions = [training.arm.decision.described() for training in config.trainings()]
+    identity = [decisions, [other.name for other in others], test.fingerprint]
+    return last / f"{decisions[-1]['is'].lower()}-{_digest(identity)}"
+
+
+def finished_share(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> float:
+    """How much of a run is done, of 1: by the epochs that its trainings have behind them."""
+    if run_folder(config, train, test, folder).exists():
+        return 1.0
+    done = [
+        1.0 if place.exists() else _finished_epochs(place) / config.epochs
+        for place in (_training_folder(each, train, folder) for each in config.trainings())
+    ]
+    return sum(done) / len(done)
+
+
+def _finished_epochs(place: Path) -> int:
+    try:
+        return len(read_table(_partial(place) / "history.csv"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _training_folder(training: Training, train: Cohort, folder: str | Path) -> Path:
+    identity = [training.identity(), train.fingerprint]
+    return Path(folder) / f"{training.label}-{_digest(identity)}"
+
+
+def _digest(identity: Any) -> str:
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> Path:
+    """The folder of a training, which is made if it is not there."""
+    before = _trained(training.after, train, folder, private) if training.after else None
+    place = _training_folder(training, train, folder)
+    about = {
+        "identity": training.identity(),
+        "train": _named(train),
+        "left_out": list(train.left_out),
+        "after": [before.name] if before else [],
+    }
+
+    def fill(partial: Path) -> None:
+        from .run import train as train_model  # reading needs no TensorFlow
+
+        _say_what_is_not_read(place, about)
+        spent = train_model(training, train, partial, before)
+        kept = {**about, "arm": training.arm.name, "spent": spent, **_provenance()}
+        (partial / "config.json").write_text(json.dumps(kept, indent=2))
+
+    _made_once(place, fill, private)
+    try:
+        found = json.loads((place / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"{place} is no complete run ({error}); delete it, and it is run again"
+        ) from error
+    if different := _different(found, about):
+        raise ValueError(
+            f"{place} was made by another config: {'; '.join(different)}. Move it away, or run "
+            f"into another folder"
+        )
+    return place
+
+
+def _made_once(place: Path, fill: Callable[[Path], None], private: bool) -> None:
+    """Fill a hidden folder that gets its name when it is complete, unless it is there."""
+    if place.exists():  # read without a lock, so from a read-only share too
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        partial = Path(tempfile.mkdtemp(".partial", f".{place.name}-", place.parent))
+        try:
+            fill(partial)
+            if not place.exists():
+                os.rename(partial, place)
+        except OSError:
+            if not place.exists():  # else another process was the first
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)  # made here, just now
+        return
+    with FileLock(place.with_name(f".{place.name}.lock")):
+        if not place.exists():
+            partial = _partial(place)
+            partial.mkdir(exist_ok=True)
+            fill(partial)
+            os.replace(partial, place)
+
+
+def _partial(place: Path) -> Path:
+    """Where a training, or its scores, are while they are not finished."""
+    return place.with_name(f".{place.name}.partial")
+
+
+def _refuse_other_cohorts(train: Cohort, test: Cohort) -> None:
     if train.scheme.classes != test.scheme.classes or train.modalities != test.modalities:
         raise ValueError(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "
@@ -92,35 +208,6 @@ def run_experiment(
             f"{', '.join(names)} of the test cohort is in the training cohort too; split the cases "
             f"with cohort.split(...)"
         )
-    finished = run_folder(config, train, test, folder)
-    asked = {
-        "config": asdict(config),
-        "train": _named(train),
-        "test": _named(test),
-        "training": TRAINING_VERSION,
-        "left_out": list(train.left_out),
-        "imbalance_tf": version("imbalance_tf"),
-    }
-    if not finished.exists():  # what is there is read without a lock, so from a read-only share too
-        finished.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(finished.with_name(f".{finished.name}.lock")):
-            if not finished.exists():
-                partial = _partial(finished)
-                partial.mkdir(exist_ok=True)
-                from .run import train_and_score  # reading needs no TensorFlow
-
-                _say_what_is_not_read(finished, asked)
-                asked["config"]["precision"] = train_and_score(config, train, test, partial)
-                (partial / "config.json").write_text(json.dumps(asked, indent=2))
-                os.replace(partial, finished)
-    result = ExperimentResult.read(finished)
-    found = json.loads((finished / "config.json").read_text())
-    if different := _different(found, asked):
-        raise ValueError(
-            f"{finished} was made by another config: {'; '.join(different)}. Move it away, or run "
-            f"into another folder"
-        )
-    return result
 
 
 def _named(cohort: Cohort) -> dict:
@@ -128,36 +215,38 @@ def _named(cohort: Cohort) -> dict:
     return {"cases": cases, "fingerprint": cohort.fingerprint}
 
 
+def _provenance() -> dict[str, str]:
+    """What does not decide a run, but is good to know of it."""
+    return {"imbalance_tf": version("imbalance_tf"), "machine": platform.machine()}
+
+
 def _different(found: dict, asked: dict) -> list[str]:
-    """What decides a run and is another: a line each."""
+    """What decides a training and is another: a line each."""
     flat = [
-        pd.json_normalize(
-            {
-                "config": deciding(ExperimentConfig(**kept["config"])),
-                **{part: kept.get(part) for part in ("train", "test", "training")},
-            }
-        )
+        pd.json_normalize({part: kept.get(part) for part in ("identity", "train")})
         .iloc[0]
         .to_dict()
         for kept in (found, asked)
     ]
     return [
-        f"{key} is {flat[0].get(key)!r}, not {flat[1].get(key)!r}"
+        f"{key.removeprefix('identity.')} is {flat[0].get(key)!r}, not {flat[1].get(key)!r}"
         for key in sorted(flat[0].keys() | flat[1].keys())
-        if flat[0].get(key) != flat[1].get(key)
+        if json.dumps(flat[0].get(key), default=str) != json.dumps(flat[1].get(key), default=str)
     ]
 
 
-def _say_what_is_not_read(finished: Path, asked: dict) -> None:
+def _say_what_is_not_read(place: Path, about: dict) -> None:
     """Say so if the same was trained by another version of the training."""
-    for other in finished.parent.glob(f"{asked['config']['strategy']}-*/config.json"):
+    for other in place.parent.glob("*/config.json"):
         try:
             found = json.loads(other.read_text())
-            same = not _different({**found, "training": TRAINING_VERSION}, asked)
+            was = found["identity"]["version"]
+            found["identity"]["version"] = about["identity"]["version"]
+            same = not _different(found, about)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not to be read today
             continue
         if same:
             print(
-                f"{other.parent} was trained by version {found.get('training')} of the training; "
-                f"this is version {TRAINING_VERSION}, which makes other models: trained again"
+                f"{other.parent} was trained by version {was} of the training; this is version "
+                f"{about['identity']['version']}, which makes other models: trained again"
             )

@@ -104,7 +104,7 @@ class HardExampleMining(keras.callbacks.Callback):
         self.candidates = candidates
         self.slices_per_class = slices_per_class
         self.classes = known if classes is None else tuple(classes)
-        self._mined_for = None
+        self._mined_for: int | None = None
 
     def set_model(self, model):
         """Refuse a model that is no patch classifier with logits for the classes.
@@ -164,6 +164,12 @@ class HardExampleMining(keras.callbacks.Callback):
         )
         self.hard = self.hard.sort_values("probability", kind="stable", ignore_index=True)
         self._mined_for = epoch
+
+    @property
+    def candidates_of_an_epoch(self) -> int:
+        """Patches that are classified to find the hard ones, where candidates are ``"random"``."""
+        counts = self.sampler.index.counts[self._mined_classes()]
+        return int(np.minimum(counts, self.candidates_per_class).sum())
 
     def _mined_classes(self) -> list[int]:
         """Numbers of the classes that are to be mined and drawn."""

@@ -1,9 +1,11 @@
-"""What a finished run left in its folder."""
+"""What a finished run left in its folders."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -13,38 +15,58 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .config import ExperimentConfig
 
-__all__ = ["ExperimentResult", "read_table"]
+__all__ = ["ExperimentResult", "load_model", "read_table"]
 
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What a finished run left in its folder.
+    """What a finished run left in its folders: of the scores, and of each of its trainings.
 
     Attributes
     ----------
     folder : Path
+        Of the scores: ``config.json``, ``dice.csv``, ``volume_ratios.csv``, and
+        ``segmentations/<case>.nii.gz``.
+    trainings : sequence of Path
+        A folder for each model: ``config.json``, ``model.keras`` and ``history.csv``. Arms that
+        differ in their decision only share it.
     config : ExperimentConfig
     history : pandas.DataFrame
-        One row an epoch (from 0): loss and accuracy on the batches of the strategy; for hard
-        example mining the size of the pool of each class too.
+        One row per epoch (from 0): loss and accuracy on the batches of the arm; with mining the
+        size of the pool of each class too. Of an arm of several trainings, one after the other;
+        the column ``training`` says which.
     dice, volume_ratios : pandas.DataFrame
-        One row a test case; regions, then classes. Dice, and predicted over true volume.
+        One row per test case; regions, then classes. Dice, and predicted over true volume.
+    spent : mapping of str to number
+        ``seconds`` of training, ``patches`` that it was made with, and ``mined``: patches that were
+        classified to find the hard ones.
     """
 
     folder: Path
+    trainings: Sequence[Path]
     config: ExperimentConfig
     history: pd.DataFrame
     dice: pd.DataFrame
     volume_ratios: pd.DataFrame
+    spent: dict[str, float] = field(default_factory=dict)
 
     @cached_property
-    def model(self):
-        """The trained Keras model."""
-        from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
-        from imbalance_tf.network.cnn import ChannelBias
+    def models(self) -> list[Any]:
+        """The trained Keras models, in the order in which they decide."""
+        return [load_model(folder / "model.keras") for folder in self.trainings]
 
-        layers = {"ChannelBias": ChannelBias}
-        return keras.models.load_model(self.folder / "model.keras", custom_objects=layers)
+    @property
+    def model(self) -> Any:
+        """The trained Keras model.
+
+        Raises
+        ------
+        ValueError
+            If the arm has two.
+        """
+        if len(self.models) > 1:
+            raise ValueError(f"arm '{self.config.arm.name}' has {len(self.models)} models: .models")
+        return self.models[0]
 
     def segmentation(self, test: Cohort) -> dict[str, np.ndarray]:
         """Predicted class numbers of each case of the test cohort: (s, h, w) uint8, by its name.
@@ -63,31 +85,45 @@ class ExperimentResult:
                     f"content; it was tested on {', '.join(tested)}"
                 )
             stored = nib.load(self.folder / "segmentations" / f"{case.id}.nii.gz")
-            whole = np.asarray(stored.dataobj).transpose(2, 1, 0)
+            whole = np.asarray(stored.dataobj).transpose(2, 1, 0)  # type: ignore[attr-defined]
             maps[case.id] = test.scheme.to_classes(case.from_scan(whole))
         return maps
 
     @classmethod
     def read(cls, folder: Path) -> "ExperimentResult":
-        """Read the folder of a finished run.
+        """Read the folder of the scores of a finished run.
 
         Raises
         ------
         FileNotFoundError
-            If the folder lacks one of its files, or a test case.
+            If a folder of the run lacks one of its files, or a test case.
         """
         try:
             kept = json.loads((folder / "config.json").read_text())
             cases = list(kept["test"]["cases"])
-            files = ["model.keras", *(f"segmentations/{case}.nii.gz" for case in cases)]
-            if missing := [file for file in files if not (folder / file).exists()]:
+            runs = folder.parent.parent
+            trainings = [runs / name for name in kept["trainings"]]
+            files = [folder / "segmentations" / f"{case}.nii.gz" for case in cases]
+            files += [training / "model.keras" for training in trainings]
+            if missing := [str(file.relative_to(runs)) for file in files if not file.exists()]:
                 raise FileNotFoundError(f"without {', '.join(missing)}")
+            steps = [runs / name for name in kept["steps"]]
+            histories = [
+                read_table(path / "history.csv").dropna(axis=1, how="all") for path in steps
+            ]
+            spent = [json.loads((path / "config.json").read_text())["spent"] for path in steps]
+            if len(histories) > 1:
+                histories = [
+                    table.assign(training=number) for number, table in enumerate(histories)
+                ]
             result = cls(
                 folder=folder,
-                config=ExperimentConfig(**kept["config"]),
-                history=read_table(folder / "history.csv").dropna(axis=1, how="all"),
+                trainings=trainings,
+                config=ExperimentConfig.from_description(kept["config"]),
+                history=pd.concat(histories, ignore_index=True),
                 dice=read_table(folder / "dice.csv").set_index("case"),
                 volume_ratios=read_table(folder / "volume_ratios.csv").set_index("case"),
+                spent=pd.DataFrame(spent)[["seconds", "patches", "mined"]].sum().to_dict(),
             )
             if list(result.dice.index) != cases or list(result.volume_ratios.index) != cases:
                 raise ValueError(f"its tables do not hold the test cases {cases}")
@@ -96,6 +132,15 @@ class ExperimentResult:
             raise FileNotFoundError(
                 f"{folder} is no complete run ({error}); delete it, and it is run again"
             ) from error
+
+
+def load_model(path: Path) -> Any:
+    """A Keras model of a run."""
+    from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
+    from imbalance_tf.network import cnn, losses
+
+    own = (cnn.ChannelBias, losses.Adjusted, losses.DiceAndCrossEntropy, losses.SparseFocal)
+    return keras.models.load_model(path, custom_objects={kind.__name__: kind for kind in own})
 
 
 def read_table(path: Path) -> pd.DataFrame:

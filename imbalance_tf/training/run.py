@@ -1,80 +1,132 @@
-"""What a run does: train, segment the test cases, score them."""
+"""Training: batches, a model and Keras' `fit`, resumed where it was interrupted."""
 
+import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pandas as pd
 
-from imbalance_tf._tensorflow import keras, start
+from imbalance_tf._tensorflow import keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import write_whole
-from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
-from imbalance_tf.network.cnn import patch_cnn
-from imbalance_tf.network.dense import segment
-from imbalance_tf.sampling.patches import patch_dataset
 
-from .config import SAMPLERS, ExperimentConfig
+from .config import Training
 from .mining import HardExampleMining
-from .result import read_table
+from .result import load_model, read_table
+from .task import Task, task_of
 
-__all__ = ["mining_of", "new_model", "train_and_score"]
+__all__ = ["Prepared", "train"]
 
 
-def train_and_score(config: ExperimentConfig, train: Cohort, test: Cohort, partial: Path) -> str:
-    """Fill the folder of a run with all but its config; goes on where an earlier call stopped.
+class Prepared:
+    """What a training needs, made of its config and cohort: its sampler, batches and mining.
 
-    Returns the precision that the model was trained in: that of the call which began it.
+    Attributes
+    ----------
+    natural, shares : (outputs,)
+        Share of each class in the training cohort, and on average in the batches.
+    sampler : object with `draw`
+    mining : HardExampleMining or None
+    """
+
+    def __init__(self, training: Training, cohort: Cohort):
+        self.training, self.cohort = training, cohort
+        config, arm = training.config, training.arm
+        self.task: Task = task_of(training.task, cohort.scheme.classes)
+        counts = self.task.counts(cohort)
+        self.natural = counts / counts.sum()
+        self.shares = arm.sampling.class_shares(counts, self.task.names)
+        self.sampler = arm.sampling.sampler(
+            cohort,
+            seed=config.seed,
+            shares=self.task.class_shares(self.shares, cohort),
+            mined=arm.mining is not None,
+        )
+        self.mining = None
+        if arm.mining:
+            names = cohort.scheme.classes
+            classes = {"all": names, "majority": names[:1], "minorities": names[1:]}
+            self.mining = HardExampleMining(
+                self.sampler,
+                threshold=training.threshold,
+                candidates_per_class=training.candidates,
+                classes=classes[arm.mining.classes],
+            )
+
+    def batches(self) -> tf.data.Dataset:
+        """Of one epoch: patches, and what the network is to say of them."""
+        config, arm = self.training.config, self.training.arm
+        batches = arm.sampling.dataset(
+            self.sampler,
+            steps=config.steps,
+            batch_size=config.batch_size,
+            patch_size=config.patch_size,
+            target=arm.network.target,
+        )
+        if len(self.task.names) == len(self.cohort.scheme.classes):
+            return batches
+        outputs = tf.constant(self.task.output_of)
+        return batches.map(lambda patches, labels: (patches, tf.gather(outputs, labels)))
+
+    def new_model(self) -> keras.Model:
+        """The model before its first epoch, compiled."""
+        start()
+        config, arm = self.training.config, self.training.arm
+        model = arm.network.build(
+            channels=len(self.cohort.modalities),
+            classes=len(self.task.names),
+            patch_size=config.patch_size,
+            seed=config.seed,
+            precision=config.precision,
+        )
+        return self.compiled(model)
+
+    def compiled(self, model: keras.Model) -> keras.Model:
+        """A model with the optimiser and the loss of the training."""
+        config = self.training.config
+        decay = keras.optimizers.schedules.CosineDecay(
+            config.learning_rate, config.epochs * config.steps
+        )
+        model.compile(
+            optimizer=keras.optimizers.Adam(decay),
+            loss=self.training.arm.loss.build(self.natural),
+            metrics=["accuracy"],
+            steps_per_execution=10,  # the same weights to the last bit, a tenth faster
+        )
+        return model
+
+
+def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) -> dict[str, Any]:
+    """Train, or go on from the last finished epoch; leaves model.keras and history.csv.
+
+    Parameters
+    ----------
+    partial : Path
+        The folder of the training while it is not finished.
+    base : Path, optional
+        The folder of the training that this one finishes.
+
+    Returns
+    -------
+    dict
+        What was done, for the config: the precision that the model was trained in (that of the call
+        which began it), seconds, and how many patches it saw.
     """
     start()
-    (partial / "segmentations").mkdir(parents=True, exist_ok=True)
-    model = _train(config, train, partial)
-    _score(model, test, partial)
-    return model.layers[0].dtype_policy.name
-
-
-def new_model(config: ExperimentConfig, train: Cohort) -> keras.Model:
-    """The model of a run before its first epoch, compiled."""
-    model = patch_cnn(
-        channels=len(train.modalities),
-        classes=len(train.scheme.classes),
-        patch_size=config.patch_size,
-        seed=config.seed,
-        precision=config.precision,
+    config, prepared = training.config, Prepared(training, cohort)
+    saved, history, spent = (
+        partial / name for name in ("model.keras", "history.csv", "spent.json")
     )
-    decay = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, config.epochs * config.steps
-    )
-    model.compile(
-        optimizer=keras.optimizers.Adam(decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        steps_per_execution=10,  # the same weights to the last bit, a tenth faster
-    )
-    return model
-
-
-def mining_of(config: ExperimentConfig, sampler) -> HardExampleMining:
-    """The callback that mines for a run."""
-    return HardExampleMining(
-        sampler,
-        threshold=config.threshold,
-        candidates_per_class=config.candidates_per_class,
-    )
-
-
-def _train(config: ExperimentConfig, train: Cohort, partial: Path):
-    """Train, or go on from the last finished epoch; leaves model.keras and history.csv."""
-    saved, history = partial / "model.keras", partial / "history.csv"
-    sampler = SAMPLERS[config.strategy](train, seed=config.seed)
     rows: list[dict] = []
+    before, finished_epochs = 0.0, 0
     if saved.exists():
         try:
-            model = keras.models.load_model(saved)
+            model = load_model(saved)
             rows = read_table(history).to_dict("records")
-        except (OSError, ValueError) as error:
+            before = float(json.loads(spent.read_text()))
+        except (OSError, ValueError, TypeError) as error:
             raise ValueError(
                 f"the half-finished run {partial} cannot be continued ({error}); delete it to "
                 f"start again"
@@ -82,17 +134,23 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
         finished_epochs = int(model.optimizer.iterations) // config.steps
         # It may have the row of an epoch whose model was not saved before the kill.
         rows = [row for row in rows if row["epoch"] < finished_epochs]
-        print(f"{config.strategy}: going on after epoch {finished_epochs} of {config.epochs}")
+        print(f"{training.arm.name}: going on after epoch {finished_epochs} of {config.epochs}")
+    elif base:
+        model = load_model(base / "model.keras")
+        assert training.finish
+        training.finish.prepare(model)
+        model = prepared.compiled(model)
     else:
-        model = new_model(config, train)
-        finished_epochs = 0
+        model = prepared.new_model()
+    begun = time.monotonic()
 
     def continue_draws(epoch, logs=None):
-        sampler.draws = epoch * config.steps
+        prepared.sampler.draws = epoch * config.steps
 
     def record(epoch, logs=None):
         rows.append({"epoch": epoch, **{name: logs[name] for name in sorted(logs)}})
         write_whole(history, pd.DataFrame(rows).to_csv(index=False))
+        write_whole(spent, json.dumps(before + time.monotonic() - begun))
 
     def save(epoch, logs=None):
         model.save(partial / "saving.keras")
@@ -107,24 +165,28 @@ def _train(config: ExperimentConfig, train: Cohort, partial: Path):
         keras.callbacks.LambdaCallback(on_epoch_end=save),
         _TimeLeft(config.epochs),
     ]
-    if config.strategy == "hard":
+    if prepared.mining:
         # First, since it adds to the logs that the others write.
-        callbacks.insert(0, mining_of(config, sampler))
+        callbacks.insert(0, prepared.mining)
     if finished_epochs < config.epochs:
         model.fit(
-            patch_dataset(
-                sampler,
-                steps=config.steps,
-                batch_size=config.batch_size,
-                patch_size=config.patch_size,
-            ),
+            prepared.batches(),
             initial_epoch=finished_epochs,
             epochs=config.epochs,
             callbacks=callbacks,
+            class_weight=training.arm.loss.class_weight(prepared.shares),
             shuffle=False,  # the sampler has shuffled
             verbose=2,  # a line an epoch: clean in a stored notebook and in a log
         )
-    return model
+    seconds = float(json.loads(spent.read_text()))
+    spent.unlink()
+    mined = prepared.mining.candidates_of_an_epoch if prepared.mining else 0
+    return {
+        "precision": next(layer for layer in model.layers if layer.weights).dtype_policy.name,
+        "seconds": round(seconds, 1),
+        "patches": config.epochs * config.steps * config.batch_size,
+        "mined": config.epochs * mined,
+    }
 
 
 class _TimeLeft(keras.callbacks.Callback):
@@ -146,20 +208,3 @@ class _TimeLeft(keras.callbacks.Callback):
         minutes = seconds * (self.epochs - epoch - 1) / 60
         if minutes > 2:
             print(f"about {minutes:.0f} minutes left of this training", flush=True)
-
-
-def _score(model, test: Cohort, partial: Path) -> None:
-    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv."""
-    dice, ratios = {}, {}
-    for number, case in enumerate(test, start=1):
-        print(f"segmenting {case.id} ({number} of {len(test)})", flush=True)
-        truth = case.labels[case.brain]
-        predicted = segment(model, case.images, case.brain).argmax(axis=-1).astype(np.uint8)
-        dice[case.id] = dice_scores(truth, predicted[case.brain], test.scheme)
-        ratios[case.id] = volume_ratios(truth, predicted[case.brain], test.scheme)
-        whole = case.to_scan(test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
-        image = nib.Nifti1Image(whole, case.affine)
-        nib.save(image, partial / "segmentations" / f"{case.id}.nii.gz")
-    for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
-        table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
-        table.to_csv(partial / f"{name}.csv")

@@ -1,0 +1,120 @@
+"""A small U-Net: the same question asked of a network that predicts maps."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from imbalance_tf._tensorflow import keras, start, tf
+from imbalance_tf.cohort.case import AIR
+
+__all__ = ["segment_maps", "unet"]
+
+_SLICES = 4  # at a time
+
+
+def unet(
+    *,
+    channels: int,
+    classes: int,
+    filters: Sequence[int] = (8, 16, 32, 64),
+    seed: int = 0,
+    precision: str = "float32",
+) -> keras.Model:
+    """A U-Net (Ronneberger et al. 2015) with padded convolutions, two at every level.
+
+    Parameters
+    ----------
+    channels, classes : int
+    filters : sequence of int
+        Of each level, from the finest. Rows and columns of what it is given are multiples of
+        2 ** (levels - 1).
+    seed : int
+        Of the initial weights.
+    precision : str
+        Keras' dtype policy of the hidden layers. Weights and logits are float32 with any.
+
+    Returns
+    -------
+    keras.Model
+        Slices or patches (N, H, W, channels) -> logits (N, H, W, classes) float32. Not compiled.
+
+    Examples
+    --------
+    >>> unet(channels=4, classes=5)(np.zeros((1, 64, 64, 4))).shape
+    TensorShape([1, 64, 64, 5])
+    """
+    start()
+    seeds = iter(range(seed * 100, seed * 100 + 100))
+
+    def convolved(maps, count, name):
+        for half in "ab":
+            maps = keras.layers.Conv2D(
+                count,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer=keras.initializers.HeUniform(seed=next(seeds)),
+                dtype=precision,
+                name=f"{name}{half}",
+            )(maps)
+        return maps
+
+    slices = maps = keras.Input((None, None, channels), dtype="float32")
+    skips = []
+    for level, count in enumerate(filters):
+        if level:
+            maps = keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{level}")(maps)
+        maps = convolved(maps, count, f"down_{level}")
+        skips.append(maps)
+    for level in reversed(range(len(filters) - 1)):
+        maps = keras.layers.UpSampling2D(2, dtype=precision, name=f"up_{level}")(maps)
+        joined = keras.layers.Concatenate(dtype=precision, name=f"join_{level}")
+        maps = convolved(joined([skips[level], maps]), filters[level], f"back_{level}")
+    logits = keras.layers.Conv2D(
+        classes,
+        1,
+        kernel_initializer=keras.initializers.HeUniform(seed=next(seeds)),
+        dtype="float32",
+        name="logits",
+    )(maps)
+    return keras.Model(slices, logits, name="unet")
+
+
+def segment_maps(
+    model: keras.Model, images: np.ndarray, brain: np.ndarray, *, multiple: int
+) -> np.ndarray:
+    """Class probabilities of every voxel, by a network that predicts maps.
+
+    Parameters
+    ----------
+    images : (S, H, W, M) array
+    brain : (S, H, W) bool array
+        All else is class 0, with probability 1.
+    multiple : int
+        Of which rows and columns are multiples, with air beyond the border.
+
+    Returns
+    -------
+    (S, H, W, classes) float32
+    """
+    depth, height, width = brain.shape
+    pads = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
+    probabilities = np.zeros((*brain.shape, model.output_shape[-1]), np.float32)
+    probabilities[..., 0] = 1
+    run = _compiled(model)
+    for first in range(0, depth, _SLICES):
+        part = slice(first, first + _SLICES)
+        padded = np.pad(images[part].astype(np.float32), pads, constant_values=AIR)
+        predicted = run(tf.constant(padded)).numpy()[:, :height, :width]
+        np.copyto(probabilities[part], predicted, where=brain[part][..., None])
+    return probabilities
+
+
+@lru_cache(maxsize=4)
+def _compiled(model):
+    run = tf.function(lambda slices: tf.nn.softmax(model(slices, training=False)))
+    # One trace for slices of any size.
+    return run.get_concrete_function(
+        tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32)
+    )

@@ -1,0 +1,114 @@
+"""SMOTE for patches: random batches, topped up to equal shares with synthetic patches."""
+
+import numpy as np
+
+from imbalance_tf._tensorflow import tf
+from imbalance_tf.cohort.case import AIR
+
+from .calls import waited_for
+from .patches import cut_patches, patch_dataset
+from .samplers import BalancedSampler
+
+__all__ = ["interpolated", "nearest", "smote_dataset"]
+
+_STREAM = 2  # keeps these random numbers apart from those of the centres
+
+
+def smote_dataset(
+    sampler: BalancedSampler,
+    *,
+    steps: int,
+    neighbours: int = 5,
+    pool: int = 300,
+    batch_size: int = 120,
+    patch_size: int = 64,
+) -> tf.data.Dataset:
+    """As `patch_dataset`, but what a class has beyond a random batch is synthetic.
+
+    Of each class as many patches are real as a random batch with so many of the majority would
+    have. The others lie on the line from a patch of the class to one of its nearest neighbours of
+    the class, at a random place (Chawla et al. 2002, "SMOTE"). imbalanced-learn's resamples once,
+    before training, and needs all patches in memory; here the patches come from a pool of each
+    class, which is sampled anew for every pass.
+
+    Parameters
+    ----------
+    sampler : BalancedSampler
+        Its shares are those of the classes, real and synthetic patches together.
+    steps, batch_size, patch_size : int
+        As in `patch_dataset`.
+    neighbours : int
+        Of how many nearest neighbours one is taken. A class of fewer voxels has fewer.
+    pool : int
+        Patches of each class, or all if it has fewer voxels.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of patches (B, P, P, M) in the dtype of the images, and the labels int32 (B,).
+
+    Examples
+    --------
+    >>> batches = smote_dataset(BalancedSampler(train, seed=0), steps=2, batch_size=10)
+    >>> [np.bincount(labels).tolist() for _, labels in batches]
+    [[2, 2, 2, 2, 2], [2, 2, 2, 2, 2]]
+    """
+    counts = sampler.index.counts
+    # The share of real patches; more of a class than of the majority are never asked for.
+    wanted = np.where(sampler.shares > 0, sampler.shares, 1) / sampler.shares.max()
+    real = np.minimum(1, counts / counts.max() / wanted)
+    images = [case.images for case in sampler.cohort]
+    pools: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def new_pools() -> None:
+        generator = np.random.default_rng([sampler.seed, sampler.draws, _STREAM])
+        pools.clear()
+        for first, count in zip(sampler.index.first, counts, strict=True):
+            ranks = first + generator.choice(count, size=min(count, pool), replace=False)
+            centres = sampler.index.centres(ranks)
+            patches = cut_patches(images, centres, patch_size, fill=AIR).astype(np.float32)
+            pools.append((patches, nearest(patches, neighbours)))
+
+    def top_up(number, patches, labels):
+        if number == 0:
+            new_pools()
+        generator = np.random.default_rng([sampler.seed, sampler.draws, number, _STREAM])
+        synthetic = generator.random(len(labels)) >= real[labels]
+        topped_up = patches.copy()
+        for label in np.unique(labels[synthetic]).tolist():
+            rows = np.flatnonzero(synthetic & (labels == label))
+            topped_up[rows] = interpolated(*pools[label], len(rows), generator)
+        return topped_up
+
+    def mixed(number, batch):
+        patches, labels = batch
+        topped_up = tf.numpy_function(waited_for(top_up), [number, *batch], patches.dtype)
+        topped_up.set_shape(patches.shape)
+        return topped_up, labels
+
+    batches = patch_dataset(sampler, steps=steps, batch_size=batch_size, patch_size=patch_size)
+    return batches.enumerate().map(mixed).prefetch(2)
+
+
+def nearest(patches: np.ndarray, neighbours: int) -> np.ndarray:
+    """Numbers of the nearest other patches of each: (n, k), k at most n - 1; Euclidean distance."""
+    flat = patches.reshape(len(patches), -1)
+    k = min(neighbours, len(flat) - 1)
+    # Not cdist: by a matrix product it takes a tenth of the time.
+    squares = np.einsum("ij,ij->i", flat, flat)
+    distances = squares[:, None] + squares - 2 * flat @ flat.T
+    np.fill_diagonal(distances, np.inf)
+    return np.argsort(distances, axis=1, kind="stable")[:, :k]
+
+
+def interpolated(
+    patches: np.ndarray, near: np.ndarray, n: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Patches (n, ...) between patches and one of their neighbours each."""
+    bases = generator.integers(len(patches), size=n)
+    made = patches[bases]
+    if near.shape[1]:  # a single patch has no neighbour: it is repeated
+        others = near[bases, generator.integers(near.shape[1], size=n)]
+        steps = generator.random(n, np.float32).reshape(-1, *np.ones(made.ndim - 1, int))
+        made += steps * (patches[others] - made)
+    return made

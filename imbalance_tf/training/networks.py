@@ -1,0 +1,73 @@
+"""What learns: the part `network` of an arm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .parts import Part
+
+__all__ = ["Network", "PatchCNN", "UNet"]
+
+
+@dataclass(frozen=True)
+class Network(Part):
+    """What learns. A subclass gives `build` and `segment`."""
+
+    target: ClassVar[Literal["centre", "patch"]] = "centre"
+    """The label of a patch that it learns: that of its centre, or a map of all its voxels."""
+    multiple: ClassVar[int] = 1
+    """Rows and columns of a patch are a multiple of it."""
+
+    def build(self, *, channels: int, classes: int, patch_size: int, seed: int, precision: str):
+        """A Keras model with logits, not compiled; its last layer with weights is ``logits``."""
+        raise NotImplementedError
+
+    def segment(self, model: Any, images: np.ndarray, brain: np.ndarray) -> np.ndarray:
+        """Class probabilities (S, H, W, classes) of a case: see `imbalance_tf.segment`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PatchCNN(Network):
+    """A patch in, the class of its centre out (the paper's kind of network): see `patch_cnn`."""
+
+    def build(self, **sizes):
+        from imbalance_tf.network.cnn import patch_cnn
+
+        return patch_cnn(**sizes)
+
+    def segment(self, model, images, brain):
+        from imbalance_tf.network.dense import segment
+
+        return segment(model, images, brain)
+
+
+@dataclass(frozen=True)
+class UNet(Network):
+    """A patch in, the class of each of its voxels out (Ronneberger et al. 2015): see `unet`.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Of each level, from the finest.
+    """
+
+    filters: Sequence[int] = (8, 16, 32, 64)
+
+    target = "patch"
+
+    @property
+    def multiple(self) -> int:  # type: ignore[override]
+        return 2 ** (len(self.filters) - 1)
+
+    def build(self, *, patch_size, **sizes):
+        from imbalance_tf.network.unet import unet
+
+        return unet(filters=self.filters, **sizes)
+
+    def segment(self, model, images, brain):
+        from imbalance_tf.network.unet import segment_maps
+
+        return segment_maps(model, images, brain, multiple=self.multiple)

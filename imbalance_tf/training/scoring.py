@@ -1,0 +1,72 @@
+"""Scoring: segment the test cases with the models of an arm, and compare with the truth."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from imbalance_tf.cohort.case import Case
+from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
+
+from .config import Training
+from .task import task_of
+
+__all__ = ["predicted_classes", "score"]
+
+
+def predicted_classes(
+    trainings: Sequence[Training], models: Sequence[Any], case: Case, train: Cohort
+) -> np.ndarray:
+    """Class number of every voxel of a case: (s, h, w) uint8; outside the brain 0.
+
+    One model decides alone. Of two, the second is asked where the first says that tissue is not
+    healthy; it tells the classes from 1 on apart.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+    models : sequence of keras.Model
+        Of each training.
+    train : Cohort
+        Which they were trained on: its class shares are the natural ones.
+    """
+    where, classes = case.brain, np.zeros(case.labels.shape, np.uint8)
+    for number, (training, model) in enumerate(zip(trainings, models, strict=True)):
+        arm, task = training.arm, task_of(training.task, train.scheme.classes)
+        counts = task.counts(train)
+        decided = arm.decision.decide(
+            arm.network.segment(model, case.images, where)[where],
+            natural=counts / counts.sum(),
+            batch=arm.sampling.class_shares(counts, task.names),
+        )
+        classes[where] = decided + number
+        where = classes > 0
+    return classes
+
+
+def score(
+    trainings: Sequence[Training],
+    models: Sequence[Any],
+    train: Cohort,
+    test: Cohort,
+    partial: Path,
+) -> None:
+    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv."""
+    (partial / "segmentations").mkdir(exist_ok=True)
+    dice, ratios = {}, {}
+    for number, case in enumerate(test, start=1):
+        print(f"segmenting {case.id} ({number} of {len(test)})", flush=True)
+        predicted = predicted_classes(trainings, models, case, train)
+        truth, said = case.labels[case.brain], predicted[case.brain]
+        dice[case.id] = dice_scores(truth, said, test.scheme)
+        ratios[case.id] = volume_ratios(truth, said, test.scheme)
+        whole = case.to_scan(test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
+        image = nib.Nifti1Image(whole, case.affine)
+        nib.save(image, partial / "segmentations" / f"{case.id}.nii.gz")
+    for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
+        table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
+        table.to_csv(partial / f"{name}.csv")
