@@ -1,4 +1,4 @@
-"""The command line: imbalance-tf run, check, phantom, notebooks."""
+"""The command line: imbalance-tf run, study, check, phantom, notebooks."""
 
 import json
 from pathlib import Path
@@ -63,61 +63,62 @@ def main():
     """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
 
 
-@main.command()
-@click.option(
-    "--profile",
-    default="lab",
-    type=click.Choice(list(PROFILES)),
-    show_default=True,
-    help="smoke (a minute), lab (a class hour) or paper (the full protocol: hours).",
+_COHORT_OPTIONS = (
+    click.option(
+        "--profile",
+        default="lab",
+        type=click.Choice(list(PROFILES)),
+        show_default=True,
+        help="smoke (a minute), lab (a class hour) or paper (the full protocol: hours).",
+    ),
+    click.option(
+        "--data",
+        default="",
+        metavar="FOLDER",
+        help="A folder of real cases; by default the embedded cohort is made and used.",
+    ),
+    click.option(
+        "--out",
+        default="",
+        metavar="FOLDER",
+        help="Where the results go; by default results/PROFILE.",
+    ),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Of the embedded cohort, the split and the training.",
+    ),
+    _files_option,
+    _scheme_option,
+    click.option(
+        "--on-error",
+        default="raise",
+        show_default=True,
+        type=click.Choice(["raise", "skip"]),
+        help="What a case that cannot be used does: stop everything, or be left out.",
+    ),
+    click.option(
+        "--cases",
+        default=0,
+        metavar="N",
+        type=click.IntRange(min=0),
+        help="Read the first N cases of --data only; all by default.",
+    ),
 )
-@click.option(
-    "--data",
-    default="",
-    metavar="FOLDER",
-    help="A folder of real cases; by default the embedded cohort is made and used.",
-)
-@click.option(
-    "--out", default="", metavar="FOLDER", help="Where the results go; by default results/PROFILE."
-)
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Of the embedded cohort, the split and the training.",
-)
-@_files_option
-@_scheme_option
-@click.option(
-    "--on-error",
-    default="raise",
-    show_default=True,
-    type=click.Choice(["raise", "skip"]),
-    help="What a case that cannot be used does: stop everything, or be left out.",
-)
-@click.option(
-    "--cases",
-    default=0,
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Read the first N cases of --data only; all by default.",
-)
-@click.option(
-    "--test-cases",
-    default=0,
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Test on N of the cases; three in ten by default.",
-)
-def run(profile, data, out, seed, files, scheme, on_error, cases, test_cases):
-    """Execute the five notebooks and compare the three strategies.
 
-    Run again, it reads what is there; killed, it goes on from the last finished epoch.
-    """
-    from .runner import run_lab
 
-    settings = {
+def _cohort_options(command):
+    """What `run` and `study` have in common: of which cases, and where to."""
+    for option in reversed(_COHORT_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _settings(profile, data, seed, files, scheme, on_error, cases) -> dict:
+    """For `open_lab`, whatever folder the command is started in."""
+    return {
         "profile": profile,
         "data": str(Path(data).absolute()) if data else "",
         "seed": seed,
@@ -125,9 +126,66 @@ def run(profile, data, out, seed, files, scheme, on_error, cases, test_cases):
         "scheme": str(Path(scheme).absolute()) if scheme.endswith(".toml") else scheme,
         "on_error": on_error,
         "cases": cases,
-        "test_cases": test_cases,
     }
-    run_lab(Path(out or Path("results") / profile).resolve(), settings)
+
+
+@main.command()
+@_cohort_options
+@click.option(
+    "--test-cases",
+    default=0,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Test on N of the cases; three in ten by default.",
+)
+def run(out, test_cases, **cohort):
+    """Execute the five notebooks and compare the three strategies.
+
+    Run again, it reads what is there; killed, it goes on from the last finished epoch.
+    """
+    from .runner import run_lab
+
+    settings = _settings(**cohort) | {"test_cases": test_cases}
+    run_lab(Path(out or Path("results") / cohort["profile"]).resolve(), settings)
+
+
+@main.command()
+@click.argument("name", default="")
+@_cohort_options
+@click.option("--folds", type=click.IntRange(min=2), help="Of the cohort; 5 by default.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings a fold; 1 by default.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Of Dask, to use many machines.")
+@click.option("--list", "listed", is_flag=True, help="Say which studies there are, and stop.")
+def study(name, out, folds, seeds, scheduler, listed, **cohort):
+    """Compare the arms of study NAME on every case, in folds.
+
+    NAME is one of --list, or a Python file with arms of your own. What is there is read; killed, it
+    goes on. Leaves a table and a picture in OUT/studies.
+    """
+    from dataclasses import replace
+
+    from .study import carry_out, study_of
+
+    if listed or not name:
+        from imbalance_tf.training.studies import STUDIES
+
+        for each in STUDIES.values():
+            click.echo(f"{each.name:16} {each.question} ({len(each.arms)} arms)")
+        return
+    asked = {key: value for key, value in {"folds": folds, "seeds": seeds}.items() if value}
+    given = click.get_current_context().get_parameter_source
+    options = [
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in {**cohort, **asked}.items()
+        if key in asked or given(key) is not click.core.ParameterSource.DEFAULT
+    ]
+    carry_out(
+        replace(study_of(name), **asked),
+        _settings(**cohort),
+        Path(out or Path("results") / cohort["profile"]).resolve(),
+        scheduler,
+        command=" ".join(["imbalance-tf study", name, *options]),
+    )
 
 
 @main.command()

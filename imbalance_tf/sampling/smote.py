@@ -77,7 +77,8 @@ def smote_dataset(
         topped_up = patches.copy()
         for label in np.unique(labels[synthetic]).tolist():
             rows = np.flatnonzero(synthetic & (labels == label))
-            topped_up[rows] = interpolated(*pools[label], len(rows), generator)
+            patches_of_class, near = pools[label]
+            topped_up[rows] = interpolated(patches_of_class, near, len(rows), generator)
         return topped_up
 
     def mixed(number, batch):

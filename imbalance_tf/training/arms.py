@@ -278,5 +278,5 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
                 f"whole part instead, such as sampling=Balanced({name}=...)"
             )
         ((field, part),) = owners
-        arm = replace(arm, **{field: replace(part, **{name: value})})
+        arm = replace(arm, **{field: replace(part, **{name: value})})  # type: ignore[arg-type]
     return arm

@@ -18,7 +18,7 @@ __all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
 class Sampling(Part):
     """How batches are made. A subclass says with which shares, and whatever else it changes."""
 
-    within = "class"
+    within: ClassVar[Any] = "class"
     has_pool: ClassVar[bool] = True
     """Whether mining may choose the voxels of a class."""
     has_maps: ClassVar[bool] = True
@@ -94,7 +94,7 @@ class Balanced(Sampling):
 
     shares: float | Mapping[str, float] | Sequence[float] | None = None
     minorities: Literal["equal", "natural"] = "equal"
-    within: Literal["class", "case"] = "class"
+    within: Literal["class", "case"] = "class"  # type: ignore[misc]
 
     def __post_init__(self):
         if isinstance(self.shares, float | int) and not 0 < self.shares < 1:
@@ -122,8 +122,9 @@ class Balanced(Sampling):
             return np.array([self.shares.get(name, 0.0) for name in names])
         if isinstance(self.shares, tuple):
             return np.array(self.shares)
+        majority = float(self.shares)  # type: ignore[arg-type]
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
-        return np.array([self.shares, *((1 - self.shares) * rest / rest.sum())])
+        return np.array([majority, *((1 - majority) * rest / rest.sum())])
 
 
 @dataclass(frozen=True)

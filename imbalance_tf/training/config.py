@@ -49,7 +49,7 @@ class ExperimentConfig:
     (120, Balanced(shares=None, minorities='equal', within='class'))
     """
 
-    arm: Arm | TwoStage
+    arm: Any  # accepts a name, is an Arm or TwoStage
     epochs: int
     steps: int
     batch_size: int = 120
@@ -141,13 +141,13 @@ class Training:
     @property
     def threshold(self) -> float:
         """Of its mining: that of the arm, or else that of the config."""
-        own = self.arm.mining and self.arm.mining.threshold
+        own = self.arm.mining.threshold if self.arm.mining else None
         return self.config.threshold if own is None else own
 
     @property
     def candidates(self) -> int:
         """Of its mining, a class: those of the arm, or else those of the config."""
-        own = self.arm.mining and self.arm.mining.candidates
+        own = self.arm.mining.candidates if self.arm.mining else None
         return self.config.candidates_per_class if own is None else own
 
     @property
@@ -177,8 +177,8 @@ class Training:
                 identity[each.name] = value
         if self.task != ALL:
             identity["task"] = self.task
-        if self.after:
-            identity |= {"finish": self.arm.finish.described(), "after": self.after.identity()}
+        if self.after and self.finish:
+            identity |= {"finish": self.finish.described(), "after": self.after.identity()}
         return identity | {"version": TRAINING_VERSION}
 
     @property

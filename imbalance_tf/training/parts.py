@@ -67,7 +67,8 @@ def rebuilt(described: dict[str, Any]) -> Any:
 
 
 def _all_kinds(kind: type) -> list[type]:
-    return [each for sub in kind.__subclasses__() for each in (sub, *_all_kinds(sub))]
+    below: list[type] = kind.__subclasses__()
+    return [each for sub in below for each in (sub, *_all_kinds(sub))]
 
 
 def _source_digest(kind: type) -> str:

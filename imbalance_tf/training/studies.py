@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from .arms import ARMS, Arm, TwoStage, arm_named
+from .arms import ARMS, arm_named
 from .config import ExperimentConfig
 
 __all__ = ["STUDIES", "Study"]
@@ -43,7 +44,7 @@ class Study:
 
     name: str
     question: str
-    arms: Sequence[str | Arm | TwoStage]
+    arms: Sequence[Any]  # accepts names, is a tuple of Arm and TwoStage
     folds: int = 5
     seeds: int = 1
     lengths: Sequence[int] | None = None

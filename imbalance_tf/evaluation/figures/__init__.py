@@ -5,6 +5,7 @@ cell, a script saves it with ``savefig``. Slices are drawn as radiologists look 
 up, the patient's right on the left.
 """
 
+from .arms import dice_by_arm, dice_by_length, difference_to, volumes_by_arm
 from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
@@ -13,7 +14,10 @@ __all__ = [
     "batches",
     "case_page",
     "class_shares",
+    "dice_by_arm",
     "dice_by_case",
+    "dice_by_length",
+    "difference_to",
     "draws",
     "gallery",
     "hard_pool",
@@ -22,4 +26,5 @@ __all__ = [
     "segmentations",
     "training_curve",
     "volumes",
+    "volumes_by_arm",
 ]
