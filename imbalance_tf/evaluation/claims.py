@@ -52,7 +52,7 @@ def compare_with_paper(
         ratio_claim(f"random under-draws {named}", ratios["random"][tumour], below=True),
         (
             f"random under-draws the rarest class ({classes[-1]}) more than {named}",
-            f"{_spread(less)} doublings less",
+            f"its ratio is {_number(2 ** -less.mean())} times that of {named} (geometric mean)",
             verdict(less),
         ),
         *(

@@ -172,10 +172,12 @@ def test_a_second_run_reads_what_is_there(smoke, fresh_environment):
 def test_the_links_of_a_page_lead_to_something(smoke):
     for name in NAMES:
         page = smoke[0] / "html" / f"{name}.html"
-        links = re.findall(r"""<a [^>]*href=["']([^"'#]+)""", page.read_text())
-        local = [link for link in links if not link.startswith(("http:", "https:", "data:"))]
-        assert all((page.parent / link).exists() for link in local), local
-        assert bool(local) == (name != NAMES[-1])  # the next notebook's page
+        links = re.findall(r"""<a [^>]*href=["']([^"'#]+)(?:#([^"']+))?""", page.read_text())
+        local = [link for link in links if not link[0].startswith(("http:", "https:", "data:"))]
+        assert local, name  # the next notebook's page, or one that explains a word
+        for target, section in local:
+            assert (page.parent / target).exists(), target
+            assert not section or f'id="{section}"' in (page.parent / target).read_text(), section
 
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)

@@ -60,7 +60,7 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     name = cohort.scheme.classes[case.labels[number, row, column]]
     for axis, title in zip(
         axes[0],
-        (f"a slice of {cohort.modalities[channel]}", "a patch", f"its label: {name}"),
+        (f"a slice of {cohort.modalities[channel]}", f"a patch, label: {name}", "its classes"),
         strict=True,
     ):
         axis.set_title(title)
