@@ -50,7 +50,7 @@ def estimate_hours(lab: Lab, arms: Iterable[str] = PAPER_ARMS) -> dict[str, floa
 
 def _hours(config: ExperimentConfig, step: float, candidate: float, segmented: float) -> float:
     seconds = segmented
-    for training in config.trainings():
+    for training in (step for last in config.trainings() for step in last.chain):
         an_epoch = training.config.steps * step
         if training.arm.mining:
             an_epoch += training.candidates * candidate

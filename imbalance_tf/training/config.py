@@ -155,6 +155,11 @@ class Training:
         """What is trained on after another training, if this one comes after one."""
         return self.arm.finish if self.after else None
 
+    @property
+    def chain(self) -> "tuple[Training, ...]":
+        """The training that this one finishes, if any, and this one."""
+        return (self,) if self.after is None else (*self.after.chain, self)
+
     def identity(self) -> dict[str, Any]:
         """All that decides the model, as JSON; of what has its default nothing.
 

@@ -85,8 +85,7 @@ def run_experiment(
             "steps": [
                 _training_folder(step, train, folder).name
                 for training in trainings
-                for step in (training.after, training)
-                if step
+                for step in training.chain
             ],
             **_provenance(),
         }
@@ -108,10 +107,12 @@ def finished_share(config: ExperimentConfig, train: Cohort, test: Cohort, folder
     """How much of a run is done, of 1: by the epochs that its trainings have behind them."""
     if run_folder(config, train, test, folder).exists():
         return 1.0
-    done = [
-        1.0 if place.exists() else _finished_epochs(place) / config.epochs
-        for place in (_training_folder(each, train, folder) for each in config.trainings())
+    places = [
+        _training_folder(step, train, folder)
+        for training in config.trainings()
+        for step in training.chain
     ]
+    done = [1.0 if place.exists() else _finished_epochs(place) / config.epochs for place in places]
     return sum(done) / len(done)
 
 

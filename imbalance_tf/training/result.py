@@ -37,9 +37,9 @@ class ExperimentResult:
         the column ``training`` says which.
     dice, volume_ratios : pandas.DataFrame
         One row per test case; regions, then classes. Dice, and predicted over true volume.
-    spent : mapping of str to number
-        ``seconds`` of training, ``patches`` that it was made with, and ``mined``: patches that were
-        classified to find the hard ones.
+    spent : mapping
+        ``seconds`` of training, ``patches`` that it was made with, ``mined``: patches that were
+        classified to find the hard ones; and the ``precision`` that it was trained in.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class ExperimentResult:
     history: pd.DataFrame
     dice: pd.DataFrame
     volume_ratios: pd.DataFrame
-    spent: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def models(self) -> list[Any]:
@@ -123,7 +123,13 @@ class ExperimentResult:
                 history=pd.concat(histories, ignore_index=True),
                 dice=read_table(folder / "dice.csv").set_index("case"),
                 volume_ratios=read_table(folder / "volume_ratios.csv").set_index("case"),
-                spent=pd.DataFrame(spent)[["seconds", "patches", "mined"]].sum().to_dict(),
+                spent={
+                    **{
+                        key: sum(each[key] for each in spent)
+                        for key in ("seconds", "patches", "mined")
+                    },
+                    "precision": spent[-1]["precision"],
+                },
             )
             if list(result.dice.index) != cases or list(result.volume_ratios.index) != cases:
                 raise ValueError(f"its tables do not hold the test cases {cases}")

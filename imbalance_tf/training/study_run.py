@@ -186,7 +186,8 @@ def _rows(study: Study, run: _Run, cohort: Cohort, folder: Path) -> pd.DataFrame
     rows.insert(2, "batches", run.config.epochs * run.config.steps)
     rows.insert(3, "fold", run.fold)
     rows.insert(4, "seed", run.config.seed)
-    return rows.assign(**result.spent)
+    spent = {key: result.spent[key] for key in ("seconds", "patches", "mined")}
+    return rows.assign(**spent)
 
 
 def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:

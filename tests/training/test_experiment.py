@@ -33,19 +33,25 @@ def straight(split, tmp_path_factory):
 
 
 def test_a_run_leaves_all_that_it_promises(straight, split):
-    names = {str(p.relative_to(straight.folder)) for p in straight.folder.rglob("*") if p.is_file()}
+    (training,) = straight.trainings
+    assert straight.folder.parent == training
+    scores = straight.folder.name
+    names = {
+        str(path.relative_to(training))
+        for path in training.rglob("*")
+        if path.is_file() and path.suffix != ".lock"
+    }
     (case,) = split[1].case_ids
     assert names == {
         "config.json",
         "model.keras",
         "history.csv",
-        "dice.csv",
-        "volume_ratios.csv",
-        f"segmentations/{case}.nii.gz",
+        f"{scores}/config.json",
+        f"{scores}/dice.csv",
+        f"{scores}/volume_ratios.csv",
+        f"{scores}/segmentations/{case}.nii.gz",
     }
-    assert [p.name for p in straight.folder.parent.iterdir() if p.is_dir()] == [
-        straight.folder.name
-    ]
+    assert [p.name for p in training.parent.iterdir() if p.is_dir()] == [training.name]
     assert straight.config == CONFIG
     assert straight.history.epoch.tolist() == [0, 1, 2]
     assert {f"hard_{name}" for name in split[0].scheme.classes} < set(straight.history)
@@ -57,7 +63,7 @@ def test_a_run_leaves_all_that_it_promises(straight, split):
         "from pathlib import Path; from imbalance_tf import ExperimentResult\n"
         "print(ExperimentResult.read(Path({folder!r})).model.name)",
         "import keras; from imbalance_tf import patch_cnn\n"
-        "print(keras.models.load_model({folder!r} + '/model.keras').name)",
+        "print(keras.models.load_model({folder!r} + '/../model.keras').name)",
     ],
 )
 def test_another_process_loads_the_model(straight, script):
@@ -92,16 +98,17 @@ def test_the_segmentation_lies_over_the_scan(straight, split, phantom):
 
 
 def test_a_run_that_is_there_is_read_and_not_repeated(straight, split):
-    before = {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")}
-    again = run_experiment(CONFIG, *split, straight.folder.parent)
-    assert {path: path.stat().st_mtime_ns for path in straight.folder.rglob("*")} == before
+    runs = straight.trainings[0].parent
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
+    again = run_experiment(CONFIG, *split, runs)
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
     pd.testing.assert_frame_equal(again.dice, straight.dice)
 
 
 def test_another_config_or_cohort_has_another_folder(split, tmp_path):
     train, test = split
     folders = {run_folder(CONFIG, train, test, tmp_path)}
-    for change in ({"seed": 1}, {"epochs": 4}, {"threshold": 0.5}, {"strategy": "random"}):
+    for change in ({"seed": 1}, {"epochs": 4}, {"threshold": 0.5}, {"arm": "random"}):
         folders.add(run_folder(replace(CONFIG, **change), train, test, tmp_path))
     folders.add(run_folder(CONFIG, train.subset(train.case_ids[:1]), test, tmp_path))
     folders.add(run_folder(CONFIG, train, train, tmp_path))
@@ -122,33 +129,33 @@ def _run_in_a_process(phantom, folder):
 def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, straight, tmp_path):
     process = _run_in_a_process(phantom, tmp_path)
     deadline = time.monotonic() + 120
-    while not (saved := list(tmp_path.glob(".hard-*.partial/model.keras"))):
+    while not (saved := list(tmp_path.glob(".balanced-mining-*.partial/model.keras"))):
         assert process.poll() is None, "the run ended before its first epoch was saved"
         assert time.monotonic() < deadline, "no epoch was saved"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(saved) == 1
-    assert not list(tmp_path.glob("hard-*")), "a killed run must not look finished"
+    assert not list(tmp_path.glob("balanced-*")), "a killed run must not look finished"
 
     resumed = run_experiment(CONFIG, *split, tmp_path)
     assert resumed.history.epoch.tolist() == [0, 1, 2]
     pd.testing.assert_frame_equal(resumed.history, straight.history, rtol=1e-3)
     for mine, theirs in zip(resumed.model.get_weights(), straight.model.get_weights(), strict=True):
         assert np.allclose(mine, theirs, atol=1e-3)
-    assert not list(tmp_path.glob(".hard-*.partial"))
+    assert not list(tmp_path.rglob(".*.partial"))
 
 
 def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_path, monkeypatch):
-    from imbalance_tf.training import run as training
+    from imbalance_tf.training import scoring
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "volume_ratios", killed)
+    monkeypatch.setattr(scoring, "volume_ratios", killed)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(CONFIG, *split, tmp_path)
-    assert not list(tmp_path.glob("hard-*"))
+    assert not list(tmp_path.rglob("argmax-*"))
     monkeypatch.undo()
     again = run_experiment(CONFIG, *split, tmp_path)
     assert again.history.epoch.tolist() == [0, 1, 2]
@@ -163,40 +170,43 @@ def test_the_same_seed_gives_the_same_run(split, straight, tmp_path):
 
 @pytest.fixture
 def copy(straight, tmp_path):
-    shutil.copytree(straight.folder, tmp_path / straight.folder.name)
-    return tmp_path / straight.folder.name
+    """The folder of the training, with the scores in it."""
+    shutil.copytree(straight.folder.parent, tmp_path / straight.folder.parent.name)
+    return tmp_path / straight.folder.parent.name
 
 
 def test_a_folder_made_by_another_config_is_refused(copy, split):
-    identity = json.loads((copy / "config.json").read_text())
-    identity["config"]["learning_rate"] = 0.5
-    (copy / "config.json").write_text(json.dumps(identity))
-    with pytest.raises(ValueError, match=r"config.learning_rate is 0.5, not 0.001"):
+    kept = json.loads((copy / "config.json").read_text())
+    kept["identity"]["epochs"] = 5
+    (copy / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=r"made by another config: epochs is 5, not 3. Move it"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
 @pytest.mark.parametrize("name", ["config.json", "history.csv", "dice.csv", "model.keras"])
 def test_a_folder_that_lacks_a_file_is_refused(copy, split, name):
-    (copy / name).unlink()
+    (path,) = copy.rglob(name) if name != "config.json" else (copy / name,)
+    path.unlink()
     with pytest.raises(FileNotFoundError, match=r"is no complete run .*delete it"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
 def test_a_folder_that_lacks_a_segmentation_or_a_row_is_refused(copy, split):
-    (segmentation,) = (copy / "segmentations").iterdir()
+    (scores,) = copy.glob("argmax-*")
+    (segmentation,) = (scores / "segmentations").iterdir()
     kept = segmentation.read_bytes()
     segmentation.unlink()
     with pytest.raises(FileNotFoundError, match=rf"no complete run .*{segmentation.name}"):
         run_experiment(CONFIG, *split, copy.parent)
     segmentation.write_bytes(kept)
-    header = (copy / "dice.csv").read_text().splitlines()[0]
-    (copy / "dice.csv").write_text(header + "\n")
+    header = (scores / "dice.csv").read_text().splitlines()[0]
+    (scores / "dice.csv").write_text(header + "\n")
     with pytest.raises(FileNotFoundError, match="tables do not hold the test cases"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
 def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
-    partial = run_folder(CONFIG, *split, tmp_path)
+    partial = run_folder(CONFIG, *split, tmp_path).parent
     partial = partial.with_name(f".{partial.name}.partial")
     partial.mkdir()
     (partial / "model.keras").write_text("not a model")
@@ -207,7 +217,7 @@ def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"strategy": "smote"}, "strategy='smote'; one of random, balanced, hard"),
+        ({"arm": "bagging"}, "arm='bagging'; an Arm, or one of random, balanced, hard"),
         ({"epochs": 0}, "epochs=0; a whole number from 1"),
         ({"epochs": 1.5}, "epochs=1.5; a whole number from 1"),
         ({"patch_size": 8}, "patch_size=8; a whole number from 22"),

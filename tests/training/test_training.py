@@ -12,11 +12,11 @@ import pytest
 from imbalance_tf import ExperimentConfig, load_cohort, open_lab, run_experiment
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab import estimate
-from imbalance_tf.sampling.patches import patch_dataset
+from imbalance_tf.training import config as training_config
 from imbalance_tf.training import experiment
-from imbalance_tf.training.config import SAMPLERS
-from imbalance_tf.training.experiment import TRAINING_VERSION, finished_epochs, run_folder
-from imbalance_tf.training.run import mining_of, new_model
+from imbalance_tf.training.config import TRAINING_VERSION
+from imbalance_tf.training.experiment import finished_share, run_folder
+from imbalance_tf.training.run import Prepared
 
 from ..conftest import relabelled
 
@@ -35,8 +35,9 @@ def straight(split, tmp_path_factory):
 
 @pytest.fixture
 def copy(straight, tmp_path):
-    shutil.copytree(straight.folder, tmp_path / straight.folder.name)
-    return tmp_path / straight.folder.name
+    """The folder of the training, with the scores in it."""
+    shutil.copytree(straight.folder.parent, tmp_path / straight.folder.parent.name)
+    return tmp_path / straight.folder.parent.name
 
 
 def _same_run(config, split, folder):
@@ -77,7 +78,7 @@ def test_the_precision_that_was_used_is_told(split, tmp_path):
     config = replace(CONFIG, precision="mixed_bfloat16")
     assert config == CONFIG
     run_experiment(config, *split, tmp_path)
-    assert run_experiment(CONFIG, *split, tmp_path).config.precision == "mixed_bfloat16"
+    assert run_experiment(CONFIG, *split, tmp_path).spent["precision"] == "mixed_bfloat16"
 
 
 def test_a_new_field_with_a_default_orphans_no_run(split, monkeypatch, tmp_path):
@@ -94,7 +95,7 @@ def test_a_new_field_with_a_default_orphans_no_run(split, monkeypatch, tmp_path)
 
 
 def test_another_training_version_is_trained_again_and_says_why(copy, split, monkeypatch, capsys):
-    monkeypatch.setattr(experiment, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    monkeypatch.setattr(training_config, "TRAINING_VERSION", TRAINING_VERSION + 1)
     run_experiment(CONFIG, *split, copy.parent)
     said = capsys.readouterr().out
     assert f"{copy} was trained by version {TRAINING_VERSION} of the training" in said
@@ -107,17 +108,19 @@ def test_another_training_version_is_trained_again_and_says_why(copy, split, mon
 def test_training_version(cohort):
     """What the present version trains. If this fails, another model is trained than before: raise
     TRAINING_VERSION, so that old runs are not taken for today's, and put the new numbers here."""
-    model = new_model(replace(CONFIG, steps=20, epochs=1), cohort)
+    config = replace(CONFIG, arm="hard", steps=20, batch_size=30, seed=3)
+    prepared = Prepared(replace(config, seed=0).trainings()[0], cohort)
+    model = prepared.new_model()
     layers = [
         (type(layer).__name__, tuple(layer.output.shape[1:]), layer.count_params())
         for layer in model.layers
     ]
     first = [float(np.square(weights).sum()) for weights in model.get_weights()[::2]]
-    sampler = SAMPLERS["hard"](cohort, seed=3)
+    prepared = Prepared(config.trainings()[0], cohort)
+    sampler = prepared.sampler
     drawn = sampler.draw(120).astype(int).sum(axis=0).tolist()
     sampler.draws = 0
-    batches = patch_dataset(sampler, steps=20, batch_size=30, patch_size=24)
-    loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
+    loss = model.fit(prepared.batches(), shuffle=False, verbose=0).history["loss"][0]
     assert TRAINING_VERSION == 1
     assert layers == LAYERS
     assert first == pytest.approx(FIRST_WEIGHTS, rel=1e-5)
@@ -210,7 +213,7 @@ def test_the_history_is_never_torn(split, tmp_path, monkeypatch):
     partial = _half_run(split, tmp_path, config)
     before = (partial / "history.csv").read_text()
     assert len(before.splitlines()) == 3  # two epochs, of which the model of one was saved
-    assert finished_epochs(run_folder(config, *split, tmp_path)) == 2
+    assert finished_share(config, *split, tmp_path) == 2 / 3
 
     from imbalance_tf.training import run as training
 
@@ -218,7 +221,7 @@ def test_the_history_is_never_torn(split, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training.HardExampleMining, "__init__", killed)
-    monkeypatch.setattr(training, "patch_dataset", killed)
+    monkeypatch.setattr(training.Prepared, "batches", killed)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(config, *split, tmp_path)
     assert (partial / "history.csv").read_text() == before
@@ -233,9 +236,9 @@ def test_a_run_keeps_the_precision_that_it_was_begun_in(split, tmp_path):
     config = replace(CONFIG, epochs=2, precision="mixed_bfloat16")
     _half_run(split, tmp_path, config)
     resumed = run_experiment(replace(config, precision="float32"), *split, tmp_path)
-    assert resumed.config.precision == "mixed_bfloat16"
-    kept = json.loads((resumed.folder / "config.json").read_text())
-    assert kept["config"]["precision"] == "mixed_bfloat16"
+    assert resumed.spent["precision"] == "mixed_bfloat16"
+    kept = json.loads((resumed.trainings[0] / "config.json").read_text())
+    assert kept["spent"]["precision"] == "mixed_bfloat16"
 
 
 @pytest.fixture(scope="module")
@@ -245,12 +248,9 @@ def lab(tmp_path_factory):
 
 def test_the_estimate_is_made_with_the_model_that_a_run_trains(lab, monkeypatch):
     """Logits and a loss that knows it, ten steps at once; mining as in a run."""
-    made, mined = [], []
+    made, new_model = [], Prepared.new_model
     monkeypatch.setattr(
-        "imbalance_tf.training.run.new_model", lambda *a: made.append(new_model(*a)) or made[-1]
-    )
-    monkeypatch.setattr(
-        "imbalance_tf.training.run.mining_of", lambda *a: mined.append(mining_of(*a)) or mined[-1]
+        Prepared, "new_model", lambda prepared: made.append(new_model(prepared)) or made[-1]
     )
     hours = estimate.estimate_hours(lab)
     assert list(hours) == ["random", "balanced", "hard"]
@@ -258,23 +258,27 @@ def test_the_estimate_is_made_with_the_model_that_a_run_trains(lab, monkeypatch)
     assert made[0].loss.from_logits
     assert made[0].steps_per_execution == 10
     assert int(made[0].optimizer.iterations) == estimate._STEPS
-    assert mined[0].threshold == lab.profile.threshold
 
 
 def test_the_estimate_adds_up_what_a_run_does():
     config = ExperimentConfig("hard", epochs=50, steps=1000, candidates_per_class=5000)
     assert estimate._hours(config, 0.03, 0.001, 60) == pytest.approx((50 * 35 + 60) / 3600)
-    config = replace(config, strategy="random")
-    assert estimate._hours(config, 0.03, 0.001, 60) == pytest.approx((50 * 30 + 60) / 3600)
+    for arm, seconds in {
+        "random": 50 * 30,
+        "two classifiers": 2 * 50 * 15,
+        "two classifiers, twice the budget": 2 * 50 * 30,
+        "balanced, natural head": 50 * 33,
+    }.items():
+        config = replace(config, arm=arm)
+        assert estimate._hours(config, 0.03, 0.001, 60) == pytest.approx((seconds + 60) / 3600)
 
 
 def test_the_forecast_is_of_what_is_missing_and_is_renewed(lab, monkeypatch):
-    monkeypatch.setattr(
-        estimate, "estimate_hours", lambda _: {"random": 2.0, "balanced": 2.0, "hard": 4.0}
-    )
+    hours = {"random": 2.0, "balanced": 2.0, "hard": 4.0}
+    monkeypatch.setattr(estimate, "estimate_hours", lambda _: hours)
     assert estimate.Forecast.of(lab).left() == 8
     lab.run("random")
-    partial = lab.run_folder("hard")
+    partial = lab.run_folder("hard").parent
     partial = partial.with_name(f".{partial.name}.partial")
     partial.mkdir()
     (partial / "history.csv").write_text("epoch,loss\n0,1.5\n")
@@ -305,6 +309,6 @@ def test_long_trainings_say_what_is_left(monkeypatch, capsys):
 
 
 def test_the_model_of_a_run_gives_logits_to_a_loss_that_knows(split):
-    model = new_model(CONFIG, split[0])
+    model = Prepared(CONFIG.trainings()[0], split[0]).new_model()
     assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
     assert model.loss.from_logits
