@@ -1,0 +1,209 @@
+"""Studies: every arm on every case, resumed, and over many machines."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
+from imbalance_tf.training.arms import ARMS, Arm
+from imbalance_tf.training.studies import STUDIES, Study
+from imbalance_tf.training.study_run import read_study, run_study, write_study
+
+LIKE = ExperimentConfig("random", epochs=2, steps=2, batch_size=10, patch_size=24)
+STUDY = Study(
+    "small",
+    "Which?",
+    ["random", "balanced", "balanced, priors corrected", "two classifiers"],
+    folds=2,
+)
+TIMED = ["seconds"]
+
+
+@pytest.fixture(scope="module")
+def here(phantom, tmp_path_factory):
+    """The table of the study as one process makes it."""
+    out = tmp_path_factory.mktemp("here")
+    return run_study(STUDY, load_cohort(phantom), out, like=LIKE), out
+
+
+def _same(table, other):
+    pd.testing.assert_frame_equal(
+        table.drop(columns=TIMED), other.drop(columns=TIMED), check_exact=True
+    )
+
+
+def test_every_case_is_tested_once_per_arm_and_seed(here, phantom):
+    table, _ = here
+    cohort = load_cohort(phantom)
+    names = [*cohort.scheme.regions, *cohort.scheme.classes]
+    assert list(table["arm"].unique()) == [arm.name for arm in STUDY.arms]
+    for _, rows in table.groupby(["arm", "seed"]):
+        assert sorted(rows["case"]) == sorted(list(cohort.case_ids) * len(names))
+        assert set(rows["region"]) == set(names)
+    tested = table.groupby("fold")["case"].unique()
+    for fold, (_, test) in enumerate(cohort.folds(2, seed=0)):
+        assert set(tested[fold]) == set(test.case_ids)
+
+
+def test_the_table_holds_what_the_runs_scored(here, phantom):
+    table, out = here
+    train, test = load_cohort(phantom).folds(2, seed=0)[1]
+    result = run_experiment(replace(LIKE, arm="balanced"), train, test, out / "runs")
+    rows = table[(table["arm"] == "balanced") & (table["fold"] == 1)]
+    for name, scores in {"dice": result.dice, "volume ratio": result.volume_ratios}.items():
+        found = rows.pivot(index="case", columns="region", values=name)
+        found = found.loc[scores.index, scores.columns]
+        pd.testing.assert_frame_equal(found, scores, check_names=False)
+
+
+def test_arms_that_differ_in_their_decision_share_a_training(here):
+    table, out = here
+    trainings = [path for path in (out / "runs").iterdir() if path.is_dir()]
+    # random, balanced, and the two classifiers; each on two folds.
+    assert len(trainings) == 2 * 4
+    patches = table.groupby("arm")["patches"].unique().map(list)
+    assert patches["balanced"] == patches["balanced, priors corrected"] == [2 * 2 * 10]
+    assert patches["two classifiers"] == [2 * 2 * 10], "half the budget each"
+
+
+def test_a_study_that_is_there_is_read(here, phantom, capsys):
+    table, out = here
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    again = run_study(STUDY, load_cohort(phantom), out, like=LIKE)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert capsys.readouterr().out == ""
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_one_more_arm_trains_that_arm_only(here, phantom, capsys):
+    _, out = here
+    more = replace(STUDY, arms=[*STUDY.arms, Arm("mine", sampling=ARMS["half healthy"].sampling)])
+    run_study(more, load_cohort(phantom), out, like=LIKE)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["[1/2] mine", "[2/2] mine"]
+    named = replace(more, arms=[replace(more.arms[-1], name="by another name")])
+    run_study(named, load_cohort(phantom), out, like=LIKE)
+    assert capsys.readouterr().out == ""
+
+
+def test_lengths_are_those_asked_and_no_epoch_is_longer_than_the_papers():
+    study = Study("length", "How long?", ["random"], lengths=(250, 1000, 16000, 50000))
+    lab = ExperimentConfig("random", epochs=10, steps=100)
+    lengths = [(config.epochs, config.steps) for config in study.configs(lab)]
+    assert lengths == [(10, 25), (10, 100), (16, 1000), (50, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"arms": ["random", "bagging"]}, "arm='bagging'; an Arm, or one of random, balanced"),
+        ({"arms": ["random", Arm("random")]}, "arms named random twice"),
+        ({"folds": 1}, "folds=1; a whole number from 2"),
+        ({"seeds": 0}, "seeds=0; a whole number from 1"),
+    ],
+)
+def test_wrong_settings_are_named(change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(STUDY, **change)
+
+
+def test_the_studies_are_named_as_they_are_found():
+    assert all(name == study.name for name, study in STUDIES.items())
+    assert all(study.question.endswith("?") for study in STUDIES.values())
+    assert set(ARMS) == {arm.name for study in STUDIES.values() for arm in study.arms}
+
+
+def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
+    table, _ = here
+    table = table.assign(case=table["case"].replace({"phantom_001": "001", "phantom_002": "NA"}))
+    path = tmp_path / "studies" / "small.csv"
+    write_study(table, path, command="imbalance-tf study small", precision="float32")
+    again, about = read_study(path)
+    assert about["command"] == "imbalance-tf study small"
+    assert {"imbalance_tf", "precision", "processor"} < set(about)
+    pd.testing.assert_frame_equal(again, table, rtol=1e-5, check_dtype=False)
+
+
+def _process(*arguments, **other):
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    return subprocess.Popen([sys.executable, *map(str, arguments)], cwd=root, **other)
+
+
+def test_killed_at_any_moment_it_ends_in_the_same_table(here, phantom, tmp_path):
+    table, _ = here
+    code = (
+        "from tests.training.test_studies import LIKE, STUDY\n"
+        "from imbalance_tf import load_cohort\n"
+        "from imbalance_tf.training.study_run import run_study\n"
+        f"run_study(STUDY, load_cohort({str(phantom)!r}), {str(tmp_path)!r}, like=LIKE)"
+    )
+    generator, kills = np.random.default_rng(0), 0
+    for number in range(1, 4):  # with that many runs begun, somewhere in the next
+        process = _process("-c", code, stdout=subprocess.DEVNULL)
+        while len(list(tmp_path.glob("runs/.*.lock"))) <= number and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 2))
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills, "it was over before it was killed"
+    _same(run_study(STUDY, load_cohort(phantom), tmp_path, like=LIKE), table)
+    assert not list(tmp_path.rglob(".*.partial"))
+
+
+@pytest.mark.slow
+def test_with_workers_of_which_one_is_killed_the_table_is_the_same(here, phantom, tmp_path):
+    from distributed import Client
+
+    table, _ = here
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    dask = ["-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard"]
+    processes = [_process(*dask, **quiet)]
+    options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--local-directory", tmp_path]
+    for _ in range(2):
+        worker = ["-m", "distributed.cli.dask_worker", address, *options]
+        processes.append(_process(*worker, **quiet))
+    try:
+        with Client(address, timeout=60) as client:
+            client.wait_for_workers(2, timeout=120)
+            killer = _kill_when(processes[1], lambda: list(tmp_path.glob("out/runs/*/argmax-*")))
+            opener = partial(load_cohort, phantom)
+            found = run_study(STUDY, opener, tmp_path / "out", client, like=LIKE)
+            killer.join()
+        assert processes[1].poll() is not None, "no worker was killed"
+        _same(found, table)
+        assert not list(tmp_path.glob("out/runs/.*.partial"))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _kill_when(process, condition):
+    from threading import Thread
+
+    def wait():
+        while not condition():
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+
+    thread = Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def _free_port():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
