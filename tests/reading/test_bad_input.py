@@ -124,6 +124,11 @@ def constant_scan(folder):
     save(path, np.where(scan > 0, 7, 0).astype(np.float32))
 
 
+def nothing_but_air(folder):
+    for suffix in ("t1", "flair", "seg"):
+        save(folder / "case_1" / f"case_1_{suffix}.nii.gz", np.zeros(SHAPE, np.uint8))
+
+
 def four_dimensions(folder):
     save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
 
@@ -280,7 +285,7 @@ KINDS = [
     (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
     (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
     (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
-    (complex_numbers, CohortError, "holds complex64, not one number a voxel"),
+    (complex_numbers, CohortError, "holds complex64, not one number per voxel"),
     (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),
     (patterns_across_cases, CohortError, "case_1_t1.nii.gz belongs to 2 cases"),
     (pattern_of_no_name, ValueError, "has the pattern '.' for 't1'; a file name pattern"),
@@ -288,6 +293,7 @@ KINDS = [
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
+    (nothing_but_air, CohortError, "case_1_t1.nii.gz, .*case_1_flair.nii.gz: nothing but air"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
     (header_of_another_type, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
