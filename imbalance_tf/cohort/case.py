@@ -74,17 +74,12 @@ class Case:
 
     def __post_init__(self) -> None:
         shape = self.images.shape[:3]
-        if self.images.ndim != 4:
+        if self.images.ndim != 4 or not shape == self.labels.shape == self.brain.shape:
             raise ValueError(
-                f"case '{self.id}': images has shape {self.images.shape}; (slices, rows, columns, "
-                f"modalities) is expected"
+                f"case '{self.id}': images has shape {self.images.shape}, labels "
+                f"{self.labels.shape}, brain {self.brain.shape}; (slices, rows, columns) are "
+                f"expected to be equal, and for images the modalities as a fourth axis"
             )
-        for name in ("labels", "brain"):
-            if (found := getattr(self, name).shape) != shape:
-                raise ValueError(
-                    f"case '{self.id}': {name} has shape {found}, images {self.images.shape}; the "
-                    f"first three axes must agree"
-                )
         object.__setattr__(self, "brain", self.brain.astype(bool, copy=False))
         object.__setattr__(self, "origin", tuple(map(int, self.origin)))
         object.__setattr__(self, "scan_shape", tuple(map(int, self.scan_shape or shape)))

@@ -73,15 +73,12 @@ class LabelScheme:
             yield f"its names are {names}; words on one line are expected"
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             yield f"classes={list(self.classes)}; two or more different names are expected"
-        if len(self.values) != len(self.classes) or len(set(self.values)) < len(self.values):
+        numbers = {value for value in self.values if type(value) is int and 0 <= value <= 255}
+        if not len(numbers) == len(self.values) == len(self.classes) or self.values[0] != 0:
             yield (
-                f"values={list(self.values)}; a different one for each of the "
-                f"{len(self.classes)} classes is expected"
+                f"values={list(self.values)}; a different whole number from 0 to 255 is expected "
+                f"for each of {list(self.classes)}, and 0 for the first"
             )
-        if any(type(value) is not int or not 0 <= value <= 255 for value in self.values):
-            yield f"values={list(self.values)}; whole numbers from 0 to 255 are expected"
-        if self.values[0] != 0:
-            yield f"the first class, '{self.classes[0]}', has value {self.values[0]}; 0 is expected"
         if not self.regions:
             yield "no region; name at least one, with the classes that it unites"
         for region, members in self.regions.items():

@@ -106,7 +106,7 @@ def find_cases(
         if not files:  # those that some case has; the others must have them too
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
-    patterns = files or dict.fromkeys(wanted, layout.looks_like)
+    looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
     owners = _owners(named, by_place=bool(files))
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
@@ -116,7 +116,7 @@ def find_cases(
         wrong = []
         for place, roles in held:
             where = f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
-            wrong += _missing_or_double(where, roles, wanted, patterns, by_pattern=bool(files))
+            wrong += _missing_or_double(where, roles, looked_for)
             wrong += _shared(where, roles, owners, layout)
         if len(held) > 1:
             where = ", ".join(str(place) for place, _ in held)
@@ -142,28 +142,24 @@ def _owners(named: list[NamedFiles], by_place: bool) -> dict[object, list[str]]:
     return owners
 
 
-def _missing_or_double(
-    where: str, roles: Roles, wanted: list[str], patterns: Mapping[str, str], by_pattern: bool
-) -> list[str]:
-    """What keeps the files of a place from being a case: a role with no file, or with several."""
-    if not by_pattern and set(roles) == {"labels"}:
-        looked_for = patterns["labels"]
-        return [f"{where}: a segmentation without any modality (looked for {looked_for})"]
+def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) -> list[str]:
+    """What keeps the files of a place from being a case; the names `looked_for` are by role."""
+    if set(looked_for) == {"labels"}:
+        names = looked_for["labels"]
+        return [f"{where}: a segmentation without any modality (looked for {names}); add its scans"]
     problems = []
-    for role in wanted:
+    for role, names in looked_for.items():
         paths = roles.get(role, [])
-        looked_for = repr(patterns.get(role)) if by_pattern else patterns[role]
         if len(paths) > 1:
             found = ", ".join(path.name for path in paths)
-            way_out = f"narrow the pattern {looked_for} to one" if by_pattern else "keep one"
-            problems.append(f"{where}: {len(paths)} files for '{role}' ({found}); {way_out}")
-        elif not paths and role == "labels":
-            problems.append(f"{where}: no segmentation (looked for {looked_for})")
-        elif not paths:
-            way_out = "" if role == "brain" else ", or choose modalities that every case has"
             problems.append(
-                f"{where}: no file for '{role}' (looked for {looked_for}); add it{way_out}"
+                f"{where}: {len(paths)} files for '{role}' ({found}; looked for {names}); keep one "
+                f"of them, or give a narrower pattern: files=... (command line: --file)"
             )
+        elif not paths:
+            what = "no segmentation" if role == "labels" else f"no file for '{role}'"
+            others = "" if role in ("labels", "brain") else ", or choose modalities all cases have"
+            problems.append(f"{where}: {what} (looked for {names}); add it{others}")
     return problems
 
 

@@ -54,9 +54,14 @@ class Layout:
         return path.parent.parent if inner else path.parent
 
 
-def undecided(cases: Sequence[Collection[int]]) -> LabelScheme:
-    """For file names that tell nothing: the person has to choose."""
-    raise _choice(cases, SCHEMES)
+def undecided(
+    cases: Sequence[Collection[int]], names: Iterable[str] = tuple(SCHEMES)
+) -> LabelScheme:
+    """For files that several schemes fit: the ValueError that asks the person to choose."""
+    raise ValueError(
+        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
+        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
+    )
 
 
 def _only(name: str) -> Callable[[Sequence[Collection[int]]], LabelScheme]:
@@ -72,7 +77,7 @@ def _by_values(cases: Sequence[Collection[int]]) -> LabelScheme:
     union = set().union(*cases)
     if 4 in union and 3 not in union:
         return SCHEMES["brats2017"]
-    raise _choice(cases, SCHEMES)
+    return undecided(cases)
 
 
 def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
@@ -82,14 +87,7 @@ def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
     if any({3, 4} <= set(values) for values in cases):
         return SCHEMES["brats2024"]
     # Either 2024, and no case has both enhancing tumour and a cavity, or 2017 under new names.
-    raise _choice(cases, ("brats2017", "brats2024"))
-
-
-def _choice(cases: Sequence[Collection[int]], names: Iterable[str]) -> ValueError:
-    return ValueError(
-        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
-        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
-    )
+    return undecided(cases, ("brats2017", "brats2024"))
 
 
 # A browser or a desktop adds " (1)" to the name of a copy.

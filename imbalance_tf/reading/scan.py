@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from imbalance_tf.cohort.case import AIR, SYNTHETIC, digest_of
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .finding import CaseFiles
-from .volumes import Opened, ScanError, Volume, channels_of, open_scan, volume_of
+from .volumes import Opened, ScanError, Volume, open_scan, volume_of
 
 __all__ = ["VERSION", "CaseArrays", "read_case"]
 
@@ -80,8 +80,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
     scan_paths = set(case.images.values())
     if case.channels:
         (path,) = scan_paths
-        channels = channels_of(opened[path], case.channels, affine)
-        scans = {name: channels[name] for name in case.images}
+        stack = volume_of(opened[path], affine, case.channels)
+        channels = dict(zip(case.channels, stack.data, strict=True))
+        scans = {name: replace(stack, data=channels[name]) for name in case.images}
     else:
         scans = {name: volume_of(opened[path], affine) for name, path in case.images.items()}
     mask = volume_of(opened[case.brain], affine) if case.brain else None
@@ -126,7 +127,10 @@ def read_case(case: CaseFiles) -> CaseArrays:
         notes=tuple(notes),
         scans=digests,
         digest=hashlib.blake2b(everything.encode(), digest_size=16).hexdigest(),
-        synthetic=all(opened[path].description.startswith(SYNTHETIC) for path in scan_paths),
+        synthetic=all(
+            opened[path].image.header["descrip"].item().startswith(SYNTHETIC.encode())
+            for path in scan_paths
+        ),
     )
 
 
@@ -161,7 +165,7 @@ def _brain(
         notes = ["brain: where a modality is not air"]
         notes += [f"air is {value:g} in {name}" for name, value in air.items() if value != 0]
         if not brain.any():
-            paths = ", ".join(str(path) for path in dict.fromkeys(s.path for s in scans.values()))
+            paths = ", ".join(sorted({str(scan.path) for scan in scans.values()}))
             raise ScanError(f"{paths}: nothing but air; fetch the scans again")
     if outside := np.count_nonzero(values[~brain]):
         notes.append(f"{outside} tumour voxels outside the brain counted as brain")

@@ -2,7 +2,8 @@
 
 import gzip
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-__all__ = ["Opened", "ScanError", "Volume", "channels_of", "open_scan", "volume_of"]
+__all__ = ["Opened", "ScanError", "Volume", "open_scan", "volume_of"]
 
 NIBABEL_ERRORS = (ImageFileError, HeaderDataError, WrapStructError)
 NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
@@ -34,11 +35,6 @@ class Opened:
     image: nib.Nifti1Image
     placed: bool
 
-    @property
-    def description(self) -> str:
-        """The description in its header."""
-        return self.image.header["descrip"].item().decode("latin-1")
-
 
 @dataclass(frozen=True)
 class Volume:
@@ -48,6 +44,7 @@ class Volume:
     ----------
     path : Path
     data : (slice, row, column) float32
+        With an axis of channels before these, if the file has channels.
     affine : (4, 4) float
         Maps (column, row, slice) to scanner millimetres.
     placed : bool
@@ -81,8 +78,10 @@ def open_scan(path: Path) -> Opened:
     return Opened(path, image, any(image.header[f"{form}_code"] for form in ("sform", "qform")))
 
 
-def volume_of(opened: Opened, default_affine: np.ndarray | None = None) -> Volume:
-    """The volume of a 3-D file.
+def volume_of(
+    opened: Opened, default_affine: np.ndarray | None = None, channels: Sequence[str] = ()
+) -> Volume:
+    """The volume of a 3-D file; with `channels`, those of a 4-D file, as the first axis of data.
 
     `default_affine` is used if the header does not say where the volume lies. Without it, the
     order of the voxels is taken to be that of BraTS: to the left, back and up.
@@ -90,48 +89,22 @@ def volume_of(opened: Opened, default_affine: np.ndarray | None = None) -> Volum
     Raises
     ------
     ScanError
-        If the file is not 3-D, or has voxels that are NaN or infinite.
+        If the file has another shape, or voxels that are NaN or infinite.
     """
-    volume = _turned(opened, default_affine)
-    if volume.data.ndim != 3:
-        raise ScanError(
-            f"{opened.path}: shape {opened.image.shape}; a 3-D volume is expected, one file per "
-            f"modality"
-        )
-    return volume
-
-
-def channels_of(
-    opened: Opened, channels: tuple[str, ...], default_affine: np.ndarray | None = None
-) -> dict[str, Volume]:
-    """The volume of each channel of a 4-D file, by name.
-
-    Raises
-    ------
-    ScanError
-        If the file does not have this number of channels, or has voxels that are NaN or infinite.
-    """
-    stack = _turned(opened, default_affine)
-    if stack.data.ndim != 4 or len(stack.data) != len(channels):
-        raise ScanError(
-            f"{opened.path}: shape {opened.image.shape}; four dimensions are expected, the last "
-            f"of {len(channels)}: {', '.join(channels)}"
-        )
-    pairs = zip(channels, stack.data, strict=True)
-    return {name: replace(stack, data=data) for name, data in pairs}
-
-
-def _turned(opened: Opened, default_affine: np.ndarray | None) -> Volume:
-    """The file with its axes reversed, after the first three were turned to LPS."""
     path, image = opened.path, opened.image
-    if image.ndim < 3:
-        raise ScanError(
-            f"{path}: shape {image.shape}; a 3-D volume is expected: stack the slices of a case in "
-            f"one file"
-        )
     try:
         if image.ndim > 3:  # axes of length 1 at the end are dropped
             image = nib.squeeze_image(image)
+        if channels and image.shape[3:] != (len(channels),):
+            raise ScanError(
+                f"{path}: shape {opened.image.shape}; four dimensions are expected, the last of "
+                f"{len(channels)}: {', '.join(channels)}"
+            )
+        if not channels and image.ndim != 3:
+            raise ScanError(
+                f"{path}: shape {opened.image.shape}; a 3-D volume is expected: one file per "
+                f"modality, with the slices of the case stacked in it"
+            )
         if not opened.placed:
             zooms = image.header.get_zooms()[:3]
             brats = np.diag([-zooms[0], -zooms[1], zooms[2], 1])
@@ -141,6 +114,8 @@ def _turned(opened: Opened, default_affine: np.ndarray | None) -> Volume:
         orientation = nib.io_orientation(image.affine)
         turned = image.as_reoriented(nib.orientations.ornt_transform(orientation, axes))
         data = np.asarray(turned.dataobj, dtype=np.float32).T
+    except ScanError:
+        raise
     except (EOFError, OSError, ValueError, TypeError) as error:
         raise _unreadable(path, error) from error
     if count := np.count_nonzero(~np.isfinite(data)):
