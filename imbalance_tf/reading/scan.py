@@ -155,15 +155,15 @@ def _brain(
         brain = mask.data > 0.5  # scaled masks hold 0.99999997
         if not brain.any():
             raise ScanError(f"{mask.path}: no voxel above 0.5; a mask of the brain is expected")
-        air = {name: _air_outside(scan, brain) for name, scan in scans.items()}
-        covered = {name: scan.data != air[name] for name, scan in scans.items()}
+        air = {name: _air(scan, brain) for name, scan in scans.items()}
         notes = [f"brain: {mask.path.name}"]
     else:
-        air = {name: _air_at_faces(scan) for name, scan in scans.items()}
-        covered = {name: scan.data != air[name] for name, scan in scans.items()}
-        brain = np.logical_or.reduce([*covered.values()])
+        air = {name: _air(scan, None) for name, scan in scans.items()}
         notes = ["brain: where a modality is not air"]
         notes += [f"air is {value:g} in {name}" for name, value in air.items() if value != 0]
+    covered = {name: scan.data != air[name] for name, scan in scans.items()}
+    if not mask:
+        brain = np.logical_or.reduce([*covered.values()])
         if not brain.any():
             paths = ", ".join(sorted({str(scan.path) for scan in scans.values()}))
             raise ScanError(f"{paths}: nothing but air; fetch the scans again")
@@ -172,30 +172,26 @@ def _brain(
     return brain | (values > 0), covered, notes
 
 
-def _air_outside(scan: Volume, brain: np.ndarray) -> float:
-    """The value of most voxels outside a known brain; NaN, which equals no value, if none is."""
-    value, share = _commonest(scan.data[~brain])
-    return value if share >= 0.5 else np.nan
+def _air(scan: Volume, brain: np.ndarray | None) -> float:
+    """The constant around a brain: 0 in BraTS, anything in normalised images.
 
-
-def _air_at_faces(scan: Volume) -> float:
-    """The constant around a skull-stripped brain: 0 in BraTS, anything in normalised images."""
-    faces = [scan.data[[0, -1]], scan.data[:, [0, -1]], scan.data[:, :, [0, -1]]]
-    value, share = _commonest(np.concatenate([face.ravel() for face in faces]))
-    if share < 0.5:
+    It is the value of most voxels outside a known brain; NaN, which equals no value, if there is
+    no such value. If the brain is not known, it is the value of most voxels at the six faces.
+    """
+    if brain is None:
+        faces = [scan.data[[0, -1]], scan.data[:, [0, -1]], scan.data[:, :, [0, -1]]]
+        around = np.concatenate([face.ravel() for face in faces])
+    else:
+        around = scan.data[~brain]
+    values, counts = np.unique(around, return_counts=True)
+    if counts.size and counts.max() >= 0.5 * counts.sum():
+        return values[counts.argmax()]
+    if brain is None:
         raise ScanError(
             f"{scan.path}: no constant background, so the brain cannot be told from air; "
             f"skull-strip the scan, or give a mask with files={{'brain': ...}}"
         )
-    return value
-
-
-def _commonest(data: np.ndarray) -> tuple[float, float]:
-    """The commonest value, and the share of voxels that have it; NaN and 0 if there is no voxel."""
-    if not data.size:
-        return np.nan, 0
-    values, counts = np.unique(data, return_counts=True)
-    return values[counts.argmax()], counts.max() / data.size
+    return np.nan
 
 
 def _label_values(labels: Volume) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Files that a process is killed over, and folders that are removed: nobody's work may go."""
 
-import os
 import random
 import signal
 import subprocess
@@ -9,7 +8,7 @@ import time
 
 import pytest
 
-from imbalance_tf import CohortError, load_cohort
+from imbalance_tf import load_cohort
 from imbalance_tf.cohort.disk import remove_own, whole_folder, write_whole
 
 WRITER = """
@@ -146,23 +145,3 @@ def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp
     (place / "arrays.bin").write_bytes(b"damaged")
     load_cohort(case_folder, cache=tmp_path / "cache")
     assert (tmp_path / "cache" / f"{place.name}.aside-1" / "notes.txt").read_text() == "mine"
-
-
-def test_a_refused_cohort_leaves_what_another_process_made_meanwhile(
-    case_folder, tmp_path, monkeypatch
-):
-    from imbalance_tf.reading import examining
-
-    (case_folder / "case_1" / "case_1_seg.nii.gz").write_bytes(b"no scan")
-    out, read_case = tmp_path / "new" / "out", examining.read_case
-
-    def another_process_is_faster(case):
-        (out / "runs").mkdir(exist_ok=True)
-        (out / "runs" / "theirs").write_text("kept")
-        return read_case(case)
-
-    monkeypatch.setattr(examining, "read_case", another_process_is_faster)
-    with pytest.raises(CohortError):
-        load_cohort(case_folder, cache=out / "cache")
-    assert sorted(os.listdir(out)) == ["cache", "runs"]
-    assert (out / "runs" / "theirs").read_text() == "kept"

@@ -9,6 +9,7 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from click.testing import CliRunner
 
 from imbalance_tf import CohortError, load_cohort
@@ -155,6 +156,14 @@ def metaimage_of_no_bytes(folder):
         path.unlink()
 
 
+def metaimage_in_colour(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        rgb = np.zeros((*SHAPE[::-1], 3), np.uint8)
+        name = path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
+        sitk.WriteImage(sitk.GetImageFromArray(rgb, isVector=True), str(path.with_name(name)))
+        path.unlink()
+
+
 def decathlon_of_two_channels(folder):
     for path in list(folder.rglob("*.nii.gz")):
         path.unlink()
@@ -298,6 +307,7 @@ KINDS = [
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
     (header_of_another_type, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
     (metaimage_of_no_bytes, CohortError, "case_1_truth.mha: cannot be read as MetaImage"),
+    (metaimage_in_colour, CohortError, "case_1_t1.mha: 3 dimensions and 3 numbers per voxel"),
     (decathlon_of_two_channels, CohortError, r"\(40, 36, 12, 2\); four dimensions.* of 4: flair"),
     (scheme_file_in_the_folder_without_values, ValueError, r"scheme.toml is no label scheme: its"),
     (missing_scheme_file, FileNotFoundError, "there is no scheme file .*mine.toml"),

@@ -293,6 +293,22 @@ def test_something_else_in_its_place_is_replaced(case_folder, tmp_path, what):
     else:
         place.symlink_to(tmp_path / "nowhere")
     assert load_cohort(case_folder, cache=tmp_path / "cache").fingerprint == good
+    assert place.is_dir()
+    aside = place.with_name(f"{place.name}.aside-1")
+    assert aside.is_symlink() if what == "link" else aside.read_text() == "not a folder"
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_goes():
+    resource = pytest.importorskip("resource")
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+        store.allow_open_files(40)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (600, hard)
+        store.allow_open_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (712, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_cache_that_cannot_be_written_says_so(case_folder, tmp_path):
