@@ -92,7 +92,7 @@ def examine(
             problems[case.case_id] = twins
         else:
             owners |= {digest: case.images[name] for name, digest in arrays.scans.items()}
-            values[case.case_id] = sorted({0, *arrays.runs.classes.tolist()})
+            values[case.case_id] = arrays.runs.classes.tolist()
             take(case, arrays)
     scheme, undecided = _decide(found, values) if asked is None and values else (asked, [])
     for case in found.cases:

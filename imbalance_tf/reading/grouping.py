@@ -39,7 +39,7 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
     telling = {
         layout: place
         for layout, cases in found.items()
-        for _, place, roles in reversed(cases)
+        for _, place, roles in cases
         if set(roles) - {"labels", "t1c"}
     }
     if len(telling) > 1:
