@@ -57,4 +57,6 @@ def _names_of_the_examples(request, doctest_namespace):
         test=test,
         model=patch_cnn(channels=2, classes=5),
     )
+    if any("phantom" in example.source for example in request.node.dtest.examples):
+        doctest_namespace["phantom"] = request.getfixturevalue("phantom")
     request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))

@@ -1,4 +1,4 @@
-"""Case: one examination, cut to its own brain."""
+"""Case: one examination, cut to the box of its brain."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from .runs import Runs, runs_of
 
 __all__ = ["AIR", "SYNTHETIC", "Case", "digest_of"]
 
 AIR = -5.0
-"""Intensity of everything outside the brain. z-scores in the brain are clipped to [-5, 5], so
-nothing in the brain is darker, and air can never look like average brain (which is 0)."""
+"""Intensity outside the brain. z-scores in the brain are clipped to [-5, 5], so nothing in the
+brain is darker, and air cannot look like average brain (which is 0)."""
 SYNTHETIC = "synthetic: imbalance_tf phantom"
 """How the description in the header of every scan of the embedded cohort begins."""
 
 
 def digest_of(arrays: Iterable[np.ndarray]) -> str:
-    """Of the content of arrays, with their shapes and dtypes."""
+    """Digest of the content, shapes and dtypes of arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
         digest.update(repr((array.shape, array.dtype.str)).encode())
@@ -34,32 +35,32 @@ class Case:
     Parameters
     ----------
     id : str
-        Its name.
+        Name of the case.
     images : (s, h, w, M) float16
-        z-scores over the brain of each of M modalities, `AIR` outside the brain.
+        z-scores over the brain of each of M modalities; `AIR` outside the brain.
     labels : (s, h, w) uint8
         Class number of each voxel, by the scheme of the cohort.
     brain : (s, h, w) bool
         Where there is brain.
     affine : (4, 4) float
-        Voxel (column, row, slice) of the whole scan to scanner millimetres.
+        Maps voxels (column, row, slice) of the whole scan to scanner millimetres.
     origin : (3,) int
-        Slice, row and column of the scan where the arrays begin: they hold the brain only.
+        Slice, row and column of the scan at which the arrays begin: they hold only the brain.
     scan_shape : (3,) int
         Slices, rows and columns of the scan; by default those of the arrays.
     synthetic : bool
-        Whether `write_phantom_cohort` made it, as its scans themselves say.
+        Whether the headers of the scans say that `write_phantom_cohort` made them.
 
     Raises
     ------
     ValueError
-        If the arrays do not fit each other or the scan.
+        If the shapes of the arrays do not agree, or the arrays reach beyond the scan.
 
     Examples
     --------
     >>> case = cohort["small"]
-    >>> case.images.shape[:3] == case.labels.shape == case.brain.shape
-    True
+    >>> case.images.shape, case.labels.shape, case.brain.shape
+    ((3, 70, 61, 2), (3, 70, 61), (3, 70, 61))
     """
 
     id: str
@@ -67,42 +68,36 @@ class Case:
     labels: np.ndarray
     brain: np.ndarray
     affine: np.ndarray = field(default_factory=lambda: np.eye(4))
-    origin: tuple[int, int, int] = (0, 0, 0)
-    scan_shape: tuple[int, int, int] | None = None
+    origin: tuple[int, ...] = (0, 0, 0)
+    scan_shape: tuple[int, ...] = ()
     synthetic: bool = False
 
-    def __post_init__(self):
-        if self.images.ndim != 4:
+    def __post_init__(self) -> None:
+        shape = self.images.shape[:3]
+        if self.images.ndim != 4 or not shape == self.labels.shape == self.brain.shape:
             raise ValueError(
-                f"case '{self.id}': images has shape {self.images.shape}; (slices, rows, columns, "
-                f"modalities) is expected"
+                f"case '{self.id}': images has shape {self.images.shape}, labels "
+                f"{self.labels.shape}, brain {self.brain.shape}; (slices, rows, columns) are "
+                f"expected to be equal, and for images the modalities as a fourth axis"
             )
-        for name in ("labels", "brain"):
-            if (shape := getattr(self, name).shape) != self.images.shape[:3]:
-                raise ValueError(
-                    f"case '{self.id}': {name} has shape {shape}, images {self.images.shape}; the "
-                    f"first three axes must agree"
-                )
-        whole = self.images.shape[:3] if self.scan_shape is None else self.scan_shape
-        origin = tuple(int(first) for first in self.origin)
-        object.__setattr__(self, "origin", origin)
-        object.__setattr__(self, "scan_shape", tuple(int(size) for size in whole))
         object.__setattr__(self, "brain", self.brain.astype(bool, copy=False))
-        ends = np.add(origin, self.images.shape[:3])
-        if min(origin) < 0 or (ends > self.scan_shape).any():
+        object.__setattr__(self, "origin", tuple(map(int, self.origin)))
+        object.__setattr__(self, "scan_shape", tuple(map(int, self.scan_shape or shape)))
+        ends = np.add(self.origin, shape)
+        if min(self.origin) < 0 or (ends > self.scan_shape).any():
             raise ValueError(
-                f"case '{self.id}': its arrays go from {origin} to {tuple(ends.tolist())}; the "
-                f"scan has {self.scan_shape}"
+                f"case '{self.id}': its arrays go from {self.origin} to {tuple(ends.tolist())}; "
+                f"the scan has {self.scan_shape}"
             )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         slices, height, width, channels = self.images.shape
         return f"Case('{self.id}', {slices} slices of {height}x{width}, {channels} modalities)"
 
     @property
     def digest(self) -> str:
-        """Of its content: of the scans as they were read, where it comes from files, so that it is
-        the same on every processor; else of the arrays."""
+        """Digest of the scans as they were read, so that it is the same on every processor; of the
+        arrays if the case does not come from files."""
         # Not a field: a copy with other arrays (dataclasses.replace) must not keep it.
         return self.__dict__.get("_digest") or digest_of(
             [self.images, self.labels, self.brain, self.affine, np.array(self.origin)]
@@ -111,7 +106,7 @@ class Case:
     def as_read(self, digest: str, runs: Runs) -> "Case":
         """This case, with the digest of the files that it was read from, and its runs.
 
-        Its arrays cannot be written to from then on, so that they stay what the digest says.
+        Its arrays become read-only, so that they stay what the digest says.
         """
         self.__dict__.update(_digest=digest, runs=runs)
         for array in (self.images, self.labels, self.brain):
@@ -126,25 +121,25 @@ class Case:
     @property
     def spacing(self) -> np.ndarray:
         """Millimetres between slices, rows and columns: (3,)."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)[::-1]
+        return voxel_sizes(self.affine)[::-1]
 
     @property
-    def box(self) -> tuple[slice, slice, slice]:
+    def box(self) -> tuple[slice, ...]:
         """The part of the scan that the arrays hold."""
-        sizes = self.images.shape[:3]
-        return tuple(slice(at, at + size) for at, size in zip(self.origin, sizes, strict=True))
+        ends = np.add(self.origin, self.labels.shape).tolist()
+        return tuple(map(slice, self.origin, ends))
 
     def to_scan(self, volume: np.ndarray) -> np.ndarray:
-        """A map (s, h, w) of the case on the grid of the whole scan; 0 outside."""
+        """A map (s, h, w) of the case on the grid of the whole scan; 0 outside the box."""
         whole = np.zeros(self.scan_shape, volume.dtype)
         whole[self.box] = volume
         return whole
 
     def from_scan(self, whole: np.ndarray) -> np.ndarray:
-        """The part of a map on the scan's grid that the case holds: (s, h, w)."""
+        """The part (s, h, w) of a map on the grid of the whole scan that the case holds."""
         return whole[self.box]
 
     def widest_slice(self) -> int:
-        """The slice with most tumour; the middle one where there is none."""
+        """Number of the slice with most tumour; of the middle slice if there is no tumour."""
         tumour = (self.labels > 0).sum(axis=(1, 2))
         return int(tumour.argmax()) if tumour.any() else len(tumour) // 2

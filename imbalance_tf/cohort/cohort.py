@@ -1,7 +1,7 @@
-"""Cohort: cases, what their labels mean, and the ways to select some of them."""
+"""Cohort: cases, what their labels mean, and ways to select some of the cases."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import overload
@@ -15,10 +15,10 @@ __all__ = ["Cohort"]
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort(Sequence):
-    """A sequence of cases, with one scheme and the same modalities.
+class Cohort(Sequence[Case]):
+    """A sequence of cases with the same scheme and the same modalities.
 
-    ``cohort["id"]`` or ``cohort[number]`` is a `Case`; what selects cases copies no array.
+    ``cohort["id"]`` or ``cohort[number]`` is a `Case`. Selecting cases copies no array.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class Cohort(Sequence):
     Raises
     ------
     ValueError
-        If two cases have one name, a case has another number of modalities, or a label is none of
-        the scheme's.
+        If two cases have the same name, a case has another number of modalities, or a label is
+        not a class number of the scheme.
 
     Examples
     --------
@@ -49,10 +49,10 @@ class Cohort(Sequence):
     modalities: Sequence[str]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "cases", tuple(self.cases))
         object.__setattr__(self, "modalities", tuple(self.modalities))
-        if len(set(self.case_ids)) < len(self.cases):
+        if len(self._by_id) < len(self.cases):
             raise ValueError(f"case_ids={list(self.case_ids)}; every case needs its own name")
         for case in self.cases:
             if case.images.shape[-1] != len(self.modalities):
@@ -60,13 +60,13 @@ class Cohort(Sequence):
                     f"{len(self.modalities)} modalities are named, case '{case.id}' has "
                     f"{case.images.shape[-1]}"
                 )
-            if (most := case.runs.classes.max(initial=0)) >= len(self.scheme.classes):
+            if (highest := case.runs.classes.max(initial=0)) >= len(self.scheme.classes):
                 raise ValueError(
-                    f"case '{case.id}' holds class {most}; scheme '{self.scheme.name}' has "
+                    f"case '{case.id}' holds class {highest}; scheme '{self.scheme.name}' has "
                     f"{len(self.scheme.classes)} classes"
                 )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"Cohort({len(self)} cases, {len(self.modalities)} modalities "
             f"({', '.join(self.modalities)}), scheme '{self.scheme.name}')"
@@ -75,21 +75,21 @@ class Cohort(Sequence):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __iter__(self) -> Iterator[Case]:
-        return iter(self.cases)
-
     def __contains__(self, which: object) -> bool:
-        """Whether a case, or one of this name, is in the cohort."""
-        if isinstance(which, str):
-            return which in self._numbers
-        return any(which is case for case in self.cases)
+        """Whether a case, or a case of this name, is in the cohort."""
+        return which in (self._by_id if isinstance(which, str) else self.cases)
 
     @overload
     def __getitem__(self, which: int | str) -> Case: ...
     @overload
     def __getitem__(self, which: slice) -> tuple[Case, ...]: ...
     def __getitem__(self, which):
-        return self.cases[self._number(which) if isinstance(which, str) else which]
+        if not isinstance(which, str):
+            return self.cases[which]
+        if which not in self._by_id:
+            some = list(self.case_ids[:20]) + (["..."] if len(self) > 20 else [])
+            raise KeyError(f"no case {which!r} in the cohort; it has {some}")
+        return self._by_id[which]
 
     @cached_property
     def case_ids(self) -> tuple[str, ...]:
@@ -98,47 +98,50 @@ class Cohort(Sequence):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the cases and what they are read as: another content, another fingerprint."""
+        """Digest of the names and content of the cases, the modalities and the scheme."""
         digests = tuple(case.digest for case in self.cases)
         whole = (self.case_ids, self.modalities, self.scheme, digests)
         return hashlib.blake2b(repr(whole).encode(), digest_size=8).hexdigest()
 
     def class_counts(self) -> np.ndarray:
-        """Brain voxels of each case and class: (cases, classes) int64."""
+        """Number of brain voxels per case and class: (cases, classes) int64."""
         counts = np.zeros((len(self), len(self.scheme.classes)), np.int64)
         for row, case in zip(counts, self.cases, strict=True):
             row[case.runs.classes] = case.runs.voxels
         return counts
 
     def labels_at(self, centres: np.ndarray) -> np.ndarray:
-        """Class numbers (n,) uint8 at centres (n, 4) - case, slice, row, column.
+        """Class numbers (n,) uint8 at centres (n, 4) int: case, slice, row, column.
 
-        A centre in the scan, but outside the box of the brain, is healthy (air): 0.
+        A centre outside the box of the brain is air, which is labelled healthy: 0.
 
         Examples
         --------
         >>> cohort.labels_at([[0, 2, 10, 20]]) == cohort[0].labels[2, 10, 20]
         array([ True])
         """
-        centres = np.asarray(centres)
-        inside = (centres[:, 1:] >= 0).all(axis=1)
-        inside &= (centres[:, 1:] < self.shapes[centres[:, 0]]).all(axis=1)
-        found = np.zeros(len(centres), np.uint8)
+        numbers, slices, rows, columns = np.asarray(centres).T
+        depth, height, width = self.shapes[numbers].T
+        inside = (slices >= 0) & (slices < depth) & (rows >= 0) & (rows < height)
+        inside &= (columns >= 0) & (columns < width)
+        voxels = (slices * height + rows) * width + columns
+        found = np.zeros(len(numbers), np.uint8)
         labels = self._labels
         # One by one: a batch of a large cohort has nearly as many cases as centres.
-        found[inside] = [labels[k].item(s, r, c) for k, s, r, c in centres[inside].tolist()]
+        pairs = zip(numbers[inside].tolist(), voxels[inside].tolist(), strict=True)
+        found[inside] = [labels[number].item(voxel) for number, voxel in pairs]
         return found
 
     @cached_property
     def shapes(self) -> np.ndarray:
-        """Slices, rows and columns of each case: (cases, 3)."""
+        """Slices, rows and columns of the arrays of each case: (cases, 3)."""
         return np.array([case.labels.shape for case in self.cases]).reshape(-1, 3)
 
     @cached_property
     def limits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the scan of each case begins and ends, counted as its centres are: (cases, 3).
+        """First slice, row and column of the scan of each case, and the end: (cases, 3) each.
 
-        Its arrays, the box of the brain, begin at 0 and end at `shapes`.
+        Counted as centres are: the arrays of a case, the box of its brain, begin at 0.
         """
         origins = np.array([case.origin for case in self.cases]).reshape(-1, 3)
         scans = np.array([case.scan_shape for case in self.cases]).reshape(-1, 3)
@@ -148,14 +151,12 @@ class Cohort(Sequence):
     def _labels(self) -> list[np.ndarray]:
         return [case.labels for case in self.cases]
 
-    def subset(self, case_ids: Iterable[str]) -> "Cohort":
-        """The cohort of some of the cases, in the order asked.
+    @cached_property
+    def _by_id(self) -> dict[str, Case]:
+        return {case.id: case for case in self.cases}
 
-        Raises
-        ------
-        KeyError
-            If a case is not in the cohort.
-        """
+    def subset(self, case_ids: Iterable[str]) -> "Cohort":
+        """The cohort of these cases, in this order; KeyError if one is not in the cohort."""
         return replace(self, cases=[self[case_id] for case_id in case_ids])
 
     def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:
@@ -164,11 +165,18 @@ class Cohort(Sequence):
         Parameters
         ----------
         test_cases : int or iterable of str
-            How many cases to test on, chosen at random with `seed`, or which.
+            How many cases to test on, chosen at random with `seed`; or their names.
 
         Returns
         -------
         train, test : Cohort
+
+        Raises
+        ------
+        ValueError
+            If no case is left for training, or none for the test.
+        KeyError
+            If a name is not in the cohort.
 
         Examples
         --------
@@ -177,24 +185,24 @@ class Cohort(Sequence):
         (2, 1)
         """
         if isinstance(test_cases, (int, np.integer)):
-            if not 1 <= test_cases < len(self):
-                raise ValueError(
-                    f"test_cases={test_cases} of a cohort of {len(self)}; at least one "
-                    f"case must be left for training and one for the test"
-                )
-            chosen = {self.case_ids[number] for number in self._shuffled(seed)[:test_cases]}
+            chosen = self._shuffled(seed)[: max(test_cases, 0)]
         else:
-            chosen = set(test_cases)
-        for case_id in chosen:
-            self._number(case_id)
+            test_cases = list(test_cases)
+            chosen = [self[case_id].id for case_id in test_cases]
+        if not 0 < len(set(chosen)) < len(self):
+            raise ValueError(
+                f"test_cases={test_cases} of a cohort of {len(self)}; at least one case must be "
+                f"left for training and one for the test"
+            )
         return self._apart(chosen)
 
     def folds(self, k: int, seed: int = 0) -> list[tuple["Cohort", "Cohort"]]:
-        """Split k times, so that every case is tested on once.
+        """Split into (train, test) k times, so that every case is tested on once.
 
-        Returns
-        -------
-        list of (train, test)
+        Raises
+        ------
+        ValueError
+            If `k` is less than 2, or more than the number of cases.
 
         Examples
         --------
@@ -207,28 +215,15 @@ class Cohort(Sequence):
                 f"many as there are cases"
             )
         order = self._shuffled(seed)
-        return [self._apart({self.case_ids[n] for n in order[fold::k]}) for fold in range(k)]
+        return [self._apart(order[fold::k]) for fold in range(k)]
 
-    def _shuffled(self, seed: int) -> np.ndarray:
-        return np.random.default_rng(seed).permutation(len(self))
+    def _shuffled(self, seed: int) -> list[str]:
+        order = np.random.default_rng(seed).permutation(len(self))
+        return [self.case_ids[number] for number in order]
 
-    def _apart(self, chosen: set[str]) -> tuple["Cohort", "Cohort"]:
-        """The cohort of the cases that are not chosen, and of those that are."""
-        train = [case for case in self.cases if case.id not in chosen]
-        test = [case for case in self.cases if case.id in chosen]
-        if not train or not test:
-            raise ValueError(
-                f"{len(train)} training and {len(test)} test cases; both need at least one"
-            )
+    def _apart(self, chosen: Iterable[str]) -> tuple["Cohort", "Cohort"]:
+        """The cohort of the cases that are not chosen, and that of the chosen ones."""
+        ids = set(chosen)
+        train = [case for case in self.cases if case.id not in ids]
+        test = [case for case in self.cases if case.id in ids]
         return replace(self, cases=train), replace(self, cases=test)
-
-    def _number(self, case_id: str) -> int:
-        try:
-            return self._numbers[case_id]
-        except KeyError:
-            some = list(self.case_ids[:20]) + (["..."] if len(self) > 20 else [])
-            raise KeyError(f"no case {case_id!r} in the cohort; it has {some}") from None
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {case_id: number for number, case_id in enumerate(self.case_ids)}

@@ -1,4 +1,4 @@
-"""Files and folders that a process may be killed over: written whole, and removed with care."""
+"""Files and folders that stay complete if the process is killed, and are removed with care."""
 
 import contextlib
 import itertools
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-__all__ = ["alone", "made_folder", "remove_own", "write_whole"]
+__all__ = ["alone", "remove_own", "set_aside", "whole_folder", "write_whole"]
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under another name and rename it: killed at any moment, it is as it was or new.
+    """Write a file so that it is always complete, old or new, even if the process is killed.
 
-    Text is written in UTF-8, with the line ends that it has.
+    Text is written in UTF-8, with its line ends unchanged.
     """
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -22,10 +22,29 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """One process at a time, by a lock file that is gone afterwards.
+def whole_folder(place: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    """A hidden folder to write in, which is renamed to `place` when the block has succeeded.
 
-    A process that waits for a file that has been removed notices, and makes another.
+    `patterns` match the files written there, as for `remove_own`: what is left of a process that
+    was killed is removed first, and in the end what stands at `place`.
+    """
+    partial = place.with_name(f".{place.name}.partial")
+    remove_own(partial, patterns)
+    partial.mkdir()
+    try:
+        yield partial
+        remove_own(place, patterns)
+        partial.rename(place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Run the block in one process at a time, by a lock file that is removed afterwards.
+
+    A process that waits for a lock file that was removed notices this, and makes another.
     """
     with FileLock(lock):
         try:
@@ -34,34 +53,10 @@ def alone(lock: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def made_folder(path: Path) -> Iterator[None]:
-    """A folder for the work of the block, made with its parents.
-
-    If the block fails, of the folders that were made here those are removed that are empty: a
-    folder of another process or person, or one that has something in it by now, stays.
-    """
-    made = []
-    try:
-        for folder in reversed([path, *path.parents]):
-            if not folder.exists():
-                with contextlib.suppress(FileExistsError):  # another process was faster
-                    folder.mkdir()
-                    made.append(folder)
-        yield
-    except BaseException:
-        for folder in reversed(made):
-            try:
-                folder.rmdir()
-            except OSError:
-                break
-        raise
-
-
 def remove_own(place: Path, patterns: tuple[str, ...]) -> None:
-    """Remove a folder that holds nothing but files of these names, so that a new one can be made.
+    """Remove a folder if the names of all its files match `patterns`, so that it can be made anew.
 
-    Anything else that stands there is a person's, and only moved aside, to ``<place>.aside-1``.
+    Anything else at `place` belongs to a person, and is only renamed: ``<place>.aside-1``.
     """
     if not place.exists() and not place.is_symlink():
         return
@@ -70,5 +65,10 @@ def remove_own(place: Path, patterns: tuple[str, ...]) -> None:
         if own.issuperset(place.iterdir()):
             shutil.rmtree(place)
             return
-    aside = (place.with_name(f"{place.name}.aside-{number}") for number in itertools.count(1))
-    place.rename(next(path for path in aside if not path.exists()))
+    set_aside(place, f"{place.name}.aside-")
+
+
+def set_aside(path: Path, name: str, suffix: str = "") -> None:
+    """Rename a file or folder to ``<name><number><suffix>``, with the first free number from 1."""
+    names = (path.with_name(f"{name}{number}{suffix}") for number in itertools.count(1))
+    path.rename(next(free for free in names if not free.exists()))

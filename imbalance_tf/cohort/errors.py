@@ -6,9 +6,15 @@ __all__ = ["CohortError"]
 
 
 class CohortError(ValueError):
-    """A folder cannot be used as a cohort. `problems` lists everything found, a line each."""
+    """A folder cannot be used as a cohort; `problems` lists everything found, one line each.
 
-    def __init__(self, folder: Path, problems: list[str]):
+    Examples
+    --------
+    >>> CohortError("cases", ["case_1: no segmentation"])
+    CohortError('cases cannot be used as a cohort:\\n  - case_1: no segmentation')
+    """
+
+    def __init__(self, folder: str | Path, problems: list[str]) -> None:
         self.problems = problems
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"{folder} cannot be used as a cohort:{lines}")

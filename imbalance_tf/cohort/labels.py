@@ -6,13 +6,17 @@ then the tumour classes) and says which classes make up each scored region.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["SCHEMES", "LabelScheme", "scheme_named"]
+__all__ = ["SCHEMES", "SCHEME_FILE", "LabelScheme"]
+
+SCHEME_FILE = "scheme.toml"
+"""The file in which a folder of cases may say what its label values mean."""
 
 
 @dataclass(frozen=True)
@@ -22,24 +26,26 @@ class LabelScheme:
     Parameters
     ----------
     name : str
-        How the scheme is asked for: ``load_cohort(folder, scheme="brats2013")``.
+        Used to ask for the scheme: ``load_cohort(folder, scheme="brats2013")``.
     classes : tuple of str
         Class names; the position is the class number. Class 0 is healthy tissue (and air).
     values : tuple of int
-        The value that stands for each class in a segmentation file, in the order of `classes`.
+        The value of each class in a segmentation file, in the order of `classes`.
     regions : mapping of str to tuple of str
-        Each scored region as the classes that it unites (Menze et al. 2015; paper, section V).
+        The classes that each scored region unites (Menze et al. 2015; paper, section V).
 
     Raises
     ------
     ValueError
-        If the classes and values do not pair off, the first class does not have the value 0, a
-        value is outside 0 to 255, or a region names no class or an unknown one.
+        If there is not one value per class, the first class does not have the value 0, a value
+        is outside 0 to 255, or a region names no class or an unknown one.
 
     Examples
     --------
     >>> SCHEMES["brats2017"].values
     (0, 1, 2, 4)
+    >>> SCHEMES["brats2017"].to_classes(np.array([0, 4, 2]))
+    array([0, 3, 2], dtype=uint8)
     """
 
     name: str
@@ -47,33 +53,34 @@ class LabelScheme:
     values: tuple[int, ...]
     regions: Mapping[str, tuple[str, ...]]
 
-    def __post_init__(self):
-        # Lists are as good as tuples to a caller, and what a TOML file holds.
+    def __post_init__(self) -> None:
+        lists = [self.classes, self.values, *self.regions.values()]
+        if any(isinstance(each, str | Mapping) for each in lists):
+            raise ValueError(
+                "classes and values must be lists, and each of the regions a list of class names"
+            )
+        # Lists, as a TOML file has them, become tuples.
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "values", tuple(self.values))
         regions = {region: tuple(members) for region, members in self.regions.items()}
         object.__setattr__(self, "regions", regions)
-        for problem in self._problems():
+        if problem := next(self._problems(), None):
             raise ValueError(f"scheme '{self.name}': {problem}")
 
-    def _problems(self):
+    def _problems(self) -> Iterator[str]:
         names = [self.name, *self.classes, *self.regions]
         if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
             yield f"its names are {names}; words on one line are expected"
-            return
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             yield f"classes={list(self.classes)}; two or more different names are expected"
-        if len(self.values) != len(self.classes) or len(set(self.values)) < len(self.values):
+        numbers = {value for value in self.values if type(value) is int and 0 <= value <= 255}
+        if not len(numbers) == len(self.values) == len(self.classes) or self.values[0] != 0:
             yield (
-                f"values={list(self.values)}; a different one for each of the "
-                f"{len(self.classes)} classes is expected"
+                f"values={list(self.values)}; a different whole number from 0 to 255 is expected "
+                f"for each of {list(self.classes)}, and 0 for the first"
             )
-        if any(type(value) is not int or not 0 <= value <= 255 for value in self.values):
-            yield f"values={list(self.values)}; whole numbers from 0 to 255 are expected"
-        if self.values[0] != 0:
-            yield f"the first class, '{self.classes[0]}', has value {self.values[0]}; 0 is expected"
         if not self.regions:
-            yield "no region; name at least one, as the classes that it unites"
+            yield "no region; name at least one, with the classes that it unites"
         for region, members in self.regions.items():
             if region in self.classes and members != (region,):
                 yield f"region '{region}' has the name of a class, but unites {list(members)}"
@@ -85,7 +92,7 @@ class LabelScheme:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "LabelScheme":
-        """A scheme from a small file, for any data set with a label map.
+        """Read a scheme from a small file, for any data set with a label map.
 
         ``name``, ``classes``, ``values`` and a table ``[regions]``, as the parameters above::
 
@@ -100,7 +107,7 @@ class LabelScheme:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is no TOML, lacks a key, has another one, or makes no scheme.
+            If the file is not TOML, its keys are not these four, or the scheme is not valid.
         """
         path = Path(path)
         if not path.exists():
@@ -110,21 +117,20 @@ class LabelScheme:
             found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad adds a mark
             if sorted(found) != sorted(expected):
                 raise ValueError(f"its keys are {sorted(found)}; {expected} are expected")
-            shapes = [type(found[key]) for key in expected]
-            if shapes != [str, list, list, dict] or not all(
-                isinstance(members, list) for members in found["regions"].values()
-            ):
-                raise ValueError(
-                    "name must be a string, classes and values lists, and each of the regions a "
-                    "list of class names"
-                )
             return cls(**found)
-        except (ValueError, TypeError, OSError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
             raise ValueError(f"{path} is no label scheme: {error}") from error
 
     def region_numbers(self, region: str) -> tuple[int, ...]:
-        """Class numbers that a region unites."""
+        """Numbers of the classes that a region unites."""
         return tuple(self.classes.index(name) for name in self.regions[region])
+
+    @cached_property
+    def lookup(self) -> np.ndarray:
+        """Class number of each file value: (256,) uint8; 0 for values outside the scheme."""
+        lookup = np.zeros(256, np.uint8)
+        lookup[list(self.values)] = np.arange(len(self.values))
+        return lookup
 
     def to_classes(self, file_values: np.ndarray) -> np.ndarray:
         """File values (integers, any shape) as class numbers (uint8, same shape).
@@ -134,72 +140,38 @@ class LabelScheme:
         ValueError
             If a value does not belong to the scheme.
         """
-        unknown = sorted(set(np.unique(file_values).tolist()) - set(self.values))
-        if unknown:
+        if unknown := sorted(set(np.unique(file_values).tolist()) - set(self.values)):
             raise ValueError(
                 f"label value {unknown[0]} does not belong to scheme '{self.name}', "
                 f"whose values are {list(self.values)}"
             )
-        lookup = np.zeros(max(self.values) + 1, np.uint8)
-        lookup[list(self.values)] = np.arange(len(self.classes), dtype=np.uint8)
-        return lookup[file_values]
+        return self.lookup[file_values]
 
     def to_file_values(self, classes: np.ndarray) -> np.ndarray:
         """Class numbers (any shape) as the values of a segmentation file (uint8)."""
         return np.asarray(self.values, np.uint8)[classes]
 
 
-def _brats(name: str, values: tuple[int, ...], classes: tuple[str, ...]) -> LabelScheme:
-    """A scheme with the regions of Menze et al. 2015, as far as its classes can tell them."""
-    core = tuple(c for c in classes[1:] if c not in ("edema", "resection cavity"))
-    regions = {"whole": tuple(c for c in classes[1:] if c != "resection cavity"), "core": core}
-    if "enhancing" in classes:
+def _brats(name: str, tumour: Mapping[str, int]) -> LabelScheme:
+    """A scheme of these classes and values, with those regions of Menze et al. 2015 it can tell."""
+    whole = tuple(each for each in tumour if each != "resection cavity")
+    regions = {"whole": whole, "core": tuple(each for each in whole if each != "edema")}
+    if "enhancing" in tumour:
         regions["active"] = ("enhancing",)
-    if "resection cavity" in classes:
+    if "resection cavity" in tumour:
         regions["cavity"] = ("resection cavity",)
-    return LabelScheme(name, classes, values, regions)
+    return LabelScheme(name, ("healthy", *tumour), (0, *tumour.values()), regions)
 
 
 SCHEMES: Mapping[str, LabelScheme] = {
     scheme.name: scheme
     for scheme in (
-        _brats("brats2012", (0, 1, 2), ("healthy", "edema", "core")),
-        _brats(
-            "brats2013",
-            (0, 1, 2, 3, 4),
-            ("healthy", "necrosis", "edema", "non-enhancing", "enhancing"),
-        ),
-        _brats(
-            "brats2017", (0, 1, 2, 4), ("healthy", "necrosis + non-enhancing", "edema", "enhancing")
-        ),
-        _brats("brats2023", (0, 1, 2, 3), ("healthy", "necrosis", "edema", "enhancing")),
-        _brats(
-            "brats2024",
-            (0, 1, 2, 3, 4),
-            ("healthy", "necrosis", "edema", "enhancing", "resection cavity"),
-        ),
-        _brats(
-            "decathlon", (0, 1, 2, 3), ("healthy", "edema", "necrosis + non-enhancing", "enhancing")
-        ),
+        _brats("brats2012", {"edema": 1, "core": 2}),
+        _brats("brats2013", {"necrosis": 1, "edema": 2, "non-enhancing": 3, "enhancing": 4}),
+        _brats("brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
+        _brats("brats2023", {"necrosis": 1, "edema": 2, "enhancing": 3}),
+        _brats("brats2024", {"necrosis": 1, "edema": 2, "enhancing": 3, "resection cavity": 4}),
+        _brats("decathlon", {"edema": 1, "necrosis + non-enhancing": 2, "enhancing": 3}),
     )
 }
 """The releases of BraTS, and Task 1 of the Medical Segmentation Decathlon, by name."""
-
-
-def scheme_named(name: str) -> LabelScheme | None:
-    """The scheme of this name, or of this TOML file; None for "auto".
-
-    Raises
-    ------
-    ValueError
-        With the known names, for any other; or if the file makes no scheme.
-    FileNotFoundError
-        If the name ends in ``.toml`` and there is no such file.
-    """
-    if name.endswith(".toml"):
-        return LabelScheme.from_toml(name)
-    if name != "auto" and name not in SCHEMES:
-        raise ValueError(
-            f"scheme={name!r}; one of {', '.join(SCHEMES)}, auto, or a .toml file is expected"
-        )
-    return SCHEMES.get(name)

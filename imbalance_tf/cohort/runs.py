@@ -1,6 +1,6 @@
-"""Runs: where the voxels of each class are in a case, as runs along the rows."""
+"""Runs: where the voxels of each class are in a case, as runs of voxels along the rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,22 +9,22 @@ __all__ = ["Runs", "runs_of"]
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Every brain voxel of a case, and every labelled one, by class.
+    """The voxels in the brain or with a tumour label, by class.
 
-    Only the runs of equal class along the rows are listed, eight bytes each: a fraction of the
-    memory of a list of voxels.
+    They are listed as runs of one class along the rows, eight bytes each, which takes a fraction
+    of the memory of a list of voxels.
 
     Attributes
     ----------
     classes : (k,) int
-        The classes that the case has.
+        The class numbers that occur.
     voxels : (k,) int64
-        How many voxels each has.
+        Number of voxels of each.
     bounds : (k + 1,) int64
-        Class number ``classes[i]`` holds the runs from ``bounds[i]`` to ``bounds[i + 1]``.
+        Class ``classes[i]`` has the runs from ``bounds[i]`` to ``bounds[i + 1]``.
     starts, lengths : (n,) uint32
-        The first voxel of each run, as a position in the flattened (slice, row, column) array, and
-        how many it has.
+        Position of the first voxel of each run in the flattened (slice, row, column) array, and
+        number of its voxels.
     """
 
     classes: np.ndarray
@@ -33,16 +33,12 @@ class Runs:
     starts: np.ndarray
     lengths: np.ndarray
 
-    def renamed(self, lookup: np.ndarray) -> "Runs":
-        """The same runs under other class numbers: ``lookup[class]``."""
-        return replace(self, classes=lookup[self.classes])
-
 
 def runs_of(labels: np.ndarray, brain: np.ndarray) -> Runs:
-    """The runs of a case, from its labels and its brain (both (slice, row, column))."""
+    """The runs of a case, from its labels (s, h, w) uint8 and its brain (s, h, w) bool."""
     slices, height, width = labels.shape
     inside = brain | (labels > 0)
-    # A column of nowhere at the end of each row: no run goes on in the next.
+    # A column of -1 at the end of each row, so that no run continues in the next row.
     voxels = np.full((slices, height, width + 1), -1, np.int16)
     voxels[..., :-1][inside] = labels[inside]
     voxels = voxels.ravel()

@@ -1,7 +1,6 @@
 """The papermill runner: the notebooks executed in order, and what they leave."""
 
 import base64
-import itertools
 import logging
 import re
 import sys
@@ -14,7 +13,7 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 import imbalance_tf
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import set_aside, write_whole
 
 __all__ = ["NotebookError", "copy_notebooks", "execute_notebook", "notebook_paths"]
 
@@ -114,8 +113,7 @@ def _keep_edited(executed: Path, out: Path) -> None:
     """Put an executed notebook aside that was saved after its page was written: by a person."""
     page = out / "html" / f"{executed.stem}.html"
     if executed.exists() and page.exists() and executed.stat().st_mtime > page.stat().st_mtime:
-        names = (executed.with_suffix(f".edited-{number}.ipynb") for number in itertools.count(1))
-        executed.rename(next(name for name in names if not name.exists()))
+        set_aside(executed, f"{executed.stem}.edited-", executed.suffix)
 
 
 def _write_html_and_figures(executed: Path, out: Path) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.errors import CohortError
-from imbalance_tf.cohort.labels import scheme_named
 from imbalance_tf.phantom.writing import write_phantom_cohort
+from imbalance_tf.reading.examining import scheme_asked
 from imbalance_tf.reading.loading import load_cohort
 from imbalance_tf.training.arms import Arm, TwoStage, changed
 from imbalance_tf.training.config import ExperimentConfig
@@ -171,7 +171,6 @@ def open_lab(
     """
     chosen = profile_named(profile)
     out = Path(out or Path("results") / chosen.name).resolve()
-    scheme_named(scheme)  # before a cohort is written for nothing
     if files and not data:
         raise ValueError("files= names the files of a folder of your own; give that as data=")
     if cases and not data:
@@ -182,6 +181,7 @@ def open_lab(
     # Named by its settings, so that a student who changes the seed gets another cohort.
     embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
     folder = Path(data) if data else out / embedded
+    scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if not data:
         write_phantom_cohort(
             folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness

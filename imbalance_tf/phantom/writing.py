@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from imbalance_tf.cohort.case import SYNTHETIC
 from imbalance_tf.cohort.disk import alone, remove_own, write_whole
+from imbalance_tf.cohort.labels import SCHEME_FILE
 
 from .case import DISEASES, make_case
 from .fields import FIELD_OF_VIEW
@@ -23,7 +24,6 @@ GENERATOR = "imbalance_tf phantom"
 VERSION = 4
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
 PARAMETERS_FILE = "cohort.json"
-SCHEME_FILE = "scheme.toml"
 LOCK_FILE = ".writing.lock"
 LESIONS_SCHEME = """\
 name = "white matter lesions"

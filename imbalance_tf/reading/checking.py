@@ -1,7 +1,8 @@
-"""check_folder: everything that is wrong with a folder of cases, and what was decided, at once."""
+"""check_folder: report all that is wrong with a folder of cases, and what was decided."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,37 +23,34 @@ __all__ = ["CaseReport", "FolderReport", "check_folder"]
 class CaseReport:
     """One readable case: grid and spacing (mm) as columns, rows, slices; what was decided.
 
-    `shares` are the fractions of the brain that the classes fill, by name; of the values of the
-    file, where no scheme could be told.
+    `shares` are the fractions of the brain that each class fills, by name of the class; or that
+    each value of the file fills, if the scheme could not be told.
     """
 
     case: str
-    grid: tuple[int, int, int]
-    spacing: tuple[float, float, float]
+    grid: tuple[int, ...]
+    spacing: tuple[float, ...]
     stored: str
     modalities: tuple[str, ...]
     shares: Mapping[str, float]
     notes: tuple[str, ...]
 
-    def __str__(self):
-        shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in self.shares.items())
-        return "; ".join(
-            [
-                f"{self.case}: {'x'.join(map(str, self.grid))}",
-                f"{'x'.join(f'{mm:g}' for mm in self.spacing)} mm",
-                self.stored,
-                "+".join(self.modalities),
-                shares,
-                *self.notes,
-            ]
-        )
+    def __str__(self) -> str:
+        parts = [
+            f"{self.case}: {'x'.join(map(str, self.grid))}",
+            f"{'x'.join(f'{mm:g}' for mm in self.spacing)} mm",
+            self.stored,
+            "+".join(self.modalities),
+            ", ".join(f"{name} {100 * share:.2f} %" for name, share in self.shares.items()),
+        ]
+        return "; ".join([*parts, *self.notes])
 
 
 @dataclass(frozen=True)
 class FolderReport:
     """What `check_folder` found; `scheme` is None if it could not be told.
 
-    `ignored` are folders with scans whose names nothing explains.
+    `ignored` are folders with scans whose names are not recognised.
     """
 
     layout: str
@@ -63,21 +61,24 @@ class FolderReport:
 
 
 def check_folder(
-    folder,
+    folder: str | os.PathLike,
     *,
-    scheme: str | LabelScheme = "auto",
+    scheme: str | os.PathLike | LabelScheme = "auto",
     files: Mapping[str, str] | None = None,
-    modalities=None,
+    modalities: Sequence[str] | None = None,
 ) -> FolderReport:
     """Read every case of a folder, one at a time, and report on all of them.
 
-    Parameters and errors about the arguments are those of `load_cohort`; what is wrong with the
-    scans is not raised but listed.
+    Parameters, and errors about them, are those of `load_cohort`; what is wrong with the scans is
+    not raised but listed.
 
     Examples
     --------
-    >>> check_folder("data/brats").problems                               # doctest: +SKIP
-    ()
+    >>> report = check_folder(phantom)
+    >>> report.layout, len(report.cases), report.problems
+    ('BraTS 2017 to 2021', 4, ())
+    >>> report.cases[0].grid, report.cases[0].spacing
+    ((240, 240, 15), (1.0, 1.0, 10.0))
     """
     folder = Path(folder).expanduser()
     asked = scheme_asked(folder, scheme)
@@ -85,41 +86,42 @@ def check_folder(
         found = find_cases(folder, files=files, modalities=modalities)
     except CohortError as error:
         return FolderReport("unknown", asked, (), tuple(error.problems))
-    read, counts = {}, {}
+    reports, counts = {}, {}
 
     def take(files: CaseFiles, case: CaseArrays) -> None:
-        spacing = tuple(round(float(mm), 3) for mm in voxel_sizes(case.affine))
-        counts[files.case_id] = np.bincount(case.runs.classes, weights=case.runs.voxels)
-        read[files.case_id] = case.scan_shape[::-1], spacing, case.stored, case.notes
+        counts[files.case_id] = np.bincount(case.runs.classes, case.runs.voxels, minlength=256)
+        reports[files.case_id] = CaseReport(
+            case=files.case_id,
+            grid=case.scan_shape[::-1],
+            spacing=tuple(round(float(mm), 3) for mm in voxel_sizes(case.affine)),
+            stored=case.stored,
+            modalities=tuple(files.images),
+            shares={},
+            notes=case.notes,
+        )
 
-    examined = examine(folder, found, asked, take, Store(None))
-    reports = []
-    for case in found.cases:
-        name = case.case_id
-        if name not in examined.problems:
-            shares, absent = _shares(counts[name], examined.scheme)
-            grid, spacing, stored, notes = read[name]
-            notes += (f"without {', '.join(absent)}",) if absent else ()
-            reports.append(
-                CaseReport(name, grid, spacing, stored, tuple(case.images), shares, notes)
-            )
-    problems = [line for name in sorted(examined.problems) for line in examined.problems[name]]
+    examined = examine(found, asked, take, Store())
+    cases = [
+        _with_shares(report, counts[name], examined.scheme)
+        for name, report in reports.items()
+        if name not in examined.problems
+    ]
     return FolderReport(
         layout=found.layout.name,
         scheme=examined.scheme,
-        cases=tuple(reports),
-        problems=(*problems, *examined.undecided),
+        cases=tuple(cases),
+        problems=tuple(examined.lines),
         ignored=tuple(found.ignored),
     )
 
 
-def _shares(counts: np.ndarray, scheme: LabelScheme | None) -> tuple[dict[str, float], list[str]]:
-    """Shares by class (by value without a scheme), and the classes that are absent."""
-    if scheme is None:
-        return {f"value {v}": counts[v] / counts.sum() for v in np.flatnonzero(counts)}, []
-    padded = np.pad(counts, (0, max(0, max(scheme.values) + 1 - len(counts))))
-    shares = {
-        name: float(padded[value] / counts.sum())
-        for name, value in zip(scheme.classes, scheme.values, strict=True)
-    }
-    return shares, [name for name, share in shares.items() if share == 0]
+def _with_shares(report: CaseReport, counts: np.ndarray, scheme: LabelScheme | None) -> CaseReport:
+    """The report with the shares by class, or by value without a scheme; counts are by value."""
+    if scheme:
+        names = dict(zip(scheme.classes, scheme.values, strict=True))
+    else:
+        names = {f"value {value}": value for value in np.flatnonzero(counts).tolist()}
+    shares = {name: float(counts[value] / counts.sum()) for name, value in names.items()}
+    absent = ", ".join(name for name, share in shares.items() if share == 0)
+    notes = (*report.notes, f"without {absent}") if absent else report.notes
+    return replace(report, shares=shares, notes=notes)

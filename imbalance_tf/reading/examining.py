@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,8 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from imbalance_tf.cohort.errors import CohortError
-from imbalance_tf.cohort.labels import LabelScheme, scheme_named
+from imbalance_tf.cohort.labels import SCHEME_FILE, SCHEMES, LabelScheme
 
 from .finding import CaseFiles, Found
 from .scan import CaseArrays, read_case
@@ -20,87 +18,97 @@ from .volumes import ScanError
 
 __all__ = ["Examined", "examine", "scheme_asked"]
 
-SCHEME_FILE = "scheme.toml"
-"""Where a folder may say itself what its label values mean."""
-
 
 @dataclass(frozen=True)
 class Examined:
-    """What all cases together say.
+    """What was found in all cases together.
 
     Attributes
     ----------
     scheme : LabelScheme or None
-        None if it cannot be told; `undecided` then says why.
-    values : mapping of str to list of int
-        The label values of each case that could be read.
+        None if it cannot be told from the files; `undecided` then says why.
     problems : mapping of str to list of str
-        What is wrong with each case that cannot be used.
+        What is wrong with each case that cannot be used, sorted by case.
     """
 
     scheme: LabelScheme | None
     undecided: list[str]
-    values: Mapping[str, list[int]]
     problems: Mapping[str, list[str]]
 
+    @property
+    def lines(self) -> list[str]:
+        """All that is wrong, one line per problem."""
+        return [*(line for lines in self.problems.values() for line in lines), *self.undecided]
 
-def scheme_asked(folder: Path, scheme: str | LabelScheme) -> LabelScheme | None:
-    """The scheme that the caller or the folder itself names; None if the scans must tell."""
+
+def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> LabelScheme | None:
+    """The scheme that the caller or the folder itself names; None if the scans must tell.
+
+    Raises
+    ------
+    ValueError
+        If no scheme has this name, or the file makes no scheme.
+    FileNotFoundError
+        If the name ends in ``.toml`` and there is no such file.
+    """
     if isinstance(scheme, LabelScheme):
         return scheme
     if not isinstance(scheme, str | os.PathLike):
         raise TypeError(f"scheme={scheme!r}; a name, a .toml file or a LabelScheme is expected")
-    scheme = os.fspath(scheme)
-    if scheme == "auto" and (folder / SCHEME_FILE).exists():
-        return LabelScheme.from_toml(folder / SCHEME_FILE)
-    return scheme_named(scheme)
+    name = os.fspath(scheme)
+    if name == "auto" and (folder / SCHEME_FILE).exists():
+        name = str(folder / SCHEME_FILE)
+    if name.endswith(".toml"):
+        return LabelScheme.from_toml(name)
+    if name != "auto" and name not in SCHEMES:
+        raise ValueError(
+            f"scheme={name!r}; one of {', '.join(SCHEMES)}, auto, or a .toml file is expected"
+        )
+    return SCHEMES.get(name)
 
 
 def examine(
-    folder: Path,
     found: Found,
     asked: LabelScheme | None,
     take: Callable[[CaseFiles, CaseArrays], None],
     store: Store,
 ) -> Examined:
-    """Read every case, or find it in the store, and hand each that can be used to `take`.
+    """Read every case, or find it in the store, and hand each that can be read to `take`.
 
-    A case of which a scan has the same content as one of an earlier case is a problem of its own.
+    A case is refused if one of its scans has the same content as a scan of an earlier case.
     """
-    problems = {name: list(lines) for name, lines in found.problems.items()}
-    values = {}
-    owners: dict[str, Path] = {}  # of each scan's content
+    problems = dict(found.problems)
+    values: dict[str, list[int]] = {}  # the label values of each case that could be read
+    owners: dict[str, Path] = {}  # the file with each scan's content, by digest
     for case, arrays in _arrays_of(found.cases, store):
         if isinstance(arrays, ScanError):
             problems[case.case_id] = str(arrays).splitlines()
-            continue
-        if twins := [
+        elif twins := [
             f"{case.images[name]}: the same scan as {owners[digest]}; a brain must not be two "
             f"cases, of which one may be trained and the other tested on: keep one of the two"
             for name, digest in arrays.scans.items()
             if digest in owners
         ]:
             problems[case.case_id] = twins
-            continue
-        owners |= {digest: case.images[name] for name, digest in arrays.scans.items()}
-        values[case.case_id] = sorted({0, *arrays.runs.classes.tolist()})
-        take(case, arrays)
-    scheme, undecided = asked, []
-    if not scheme and values:
-        try:
-            scheme = _decide(folder, found, values)
-        except CohortError as error:
-            undecided = error.problems
+        else:
+            owners |= {digest: case.images[name] for name, digest in arrays.scans.items()}
+            values[case.case_id] = arrays.runs.classes.tolist()
+            take(case, arrays)
+    scheme, undecided = _decide(found, values) if asked is None and values else (asked, [])
     for case in found.cases:
-        if scheme and (problem := _foreign(case, values.get(case.case_id, []), scheme)):
-            problems[case.case_id] = [problem]
-    return Examined(scheme, undecided, values, problems)
+        if scheme and (foreign := set(values.get(case.case_id, [])) - set(scheme.values)):
+            problems[case.case_id] = [
+                f"{case.labels}: label value {', '.join(map(str, sorted(foreign)))} is outside "
+                f"scheme '{scheme.name}' {list(scheme.values)}; mend the file, or name another "
+                f"scheme"
+            ]
+    return Examined(scheme, undecided, dict(sorted(problems.items())))
 
 
 def _arrays_of(
     cases: Sequence[CaseFiles], store: Store
 ) -> Iterator[tuple[CaseFiles, CaseArrays | ScanError]]:
-    """Each case and what it holds, in order; what is not in the store is read, two at a time."""
+    """Each case and its arrays, in order; those that are not in the store are read, two at once."""
     kept = {case.case_id: _or_error(store.get, case) for case in cases}
     missing = [case for case in cases if kept[case.case_id] is None]
     if not missing:
@@ -111,17 +119,19 @@ def _arrays_of(
         # Another process may have read it while this one waited.
         return store.get(case) or store.put(case, read_case(case))
 
-    with store.writing(), ThreadPoolExecutor(2) as pool:
+    # In a log, the time that is left is printed every half minute.
+    often = {} if sys.stderr.isatty() else {"mininterval": 30, "delay": 30, "miniters": 1}
+    bar = tqdm(total=len(missing), desc="reading cases", unit="case", leave=False, **often)
+    with store.writing(), ThreadPoolExecutor(2) as pool, bar:
         futures = {case.case_id: pool.submit(_or_error, read, case) for case in missing}
         try:
-            with _Progress(len(missing)) as progress:
-                for case in cases:
-                    arrays = kept.pop(case.case_id)
-                    if arrays is None:
-                        # Popped, or the arrays of all cases would stay in memory without a store.
-                        arrays = futures.pop(case.case_id).result()
-                        progress.advance()
-                    yield case, arrays
+            for case in cases:
+                arrays = kept.pop(case.case_id)
+                if arrays is None:
+                    # Popped, or the arrays of all cases would stay in memory without a store.
+                    arrays = futures.pop(case.case_id).result()
+                    bar.update()
+                yield case, arrays
         finally:
             for future in futures.values():
                 future.cancel()
@@ -135,70 +145,28 @@ def _or_error(action: Callable, case: CaseFiles):
         return error
     except OSError as error:
         if error.filename not in map(str, case.paths):
-            raise  # the store's
+            raise  # it is about the store
         return ScanError(f"{error.filename}: cannot be read ({error.strerror})")
 
 
-class _Progress:
-    """How many cases are read and how long the others will take: a bar, or in a log some lines."""
-
-    EVERY = 30  # seconds between two lines
-
-    def __init__(self, total: int):
-        self.total, self.done = total, 0
-        self.bar = tqdm(total=total, desc="reading cases", unit="case", disable=None, leave=False)
-
-    def __enter__(self):
-        self.begun = self.said = time.monotonic()
-        return self
-
-    def __exit__(self, *_):
-        self.bar.close()
-
-    def advance(self) -> None:
-        self.done += 1
-        self.bar.update()
-        now = time.monotonic()
-        if self.bar.disable and now - self.said > self.EVERY:
-            self.said = now
-            left = (now - self.begun) / self.done * (self.total - self.done) / 60
-            said = f"read {self.done} of {self.total} cases, about {left:.0f} minutes left"
-            print(said, file=sys.stderr, flush=True)
-
-
-def _decide(folder: Path, found: Found, values: Mapping[str, list[int]]) -> LabelScheme:
-    """The scheme that layout and values allow; CohortError if they leave a choice, or none."""
-    # One case with a foreign value is that case's problem, not a doubt about the others.
-    known = [held for held in values.values() if max(held) <= 4]
+def _decide(found: Found, values: Mapping[str, list[int]]) -> tuple[LabelScheme | None, list[str]]:
+    """The scheme that layout and values allow; or None, and why none or several are possible."""
     if children := [name for name in values if "-PED-" in name]:
-        raise CohortError(
-            folder,
-            [
-                f"{children[0]} is a case of BraTS-PED, whose values mean other tissues than those "
-                f"of BraTS; say which with a scheme of your own: a .toml file, scheme=... (command "
-                f"line: --scheme)"
-            ],
-        )
+        return None, [
+            f"{children[0]} is a case of BraTS-PED, whose values mean other tissues than those of "
+            f"BraTS; say which with a scheme of your own: a .toml file, scheme=... (command line: "
+            f"--scheme)"
+        ]
+    # One case with a foreign value is that case's problem, and no reason to doubt the others.
+    known = [held for held in values.values() if max(held) <= 4]
     if not known:
-        raise CohortError(
-            folder,
-            [
-                f"{case.labels}: label value {max(values[case.case_id])}; BraTS segmentations "
-                f"hold 0 to 4; say what the values mean with a scheme of your own: a .toml file"
-                for case in found.cases
-                if case.case_id in values
-            ],
-        )
+        return None, [
+            f"{case.labels}: label value {max(values[case.case_id])}; BraTS segmentations hold 0 "
+            f"to 4; say what the values mean with a scheme of your own: a .toml file"
+            for case in found.cases
+            if case.case_id in values
+        ]
     try:
-        return found.layout.scheme_of(known)
+        return found.layout.scheme_of(known), []
     except ValueError as error:
-        raise CohortError(folder, [str(error)]) from None
-
-
-def _foreign(case: CaseFiles, values: Sequence[int], scheme: LabelScheme) -> str | None:
-    """What is wrong with the label values of a case under this scheme, if anything."""
-    foreign = sorted(set(values) - set(scheme.values))
-    return foreign and (
-        f"{case.labels}: label value {', '.join(map(str, foreign))} is outside scheme "
-        f"'{scheme.name}' {list(scheme.values)}; mend the file, or name another scheme"
-    )
+        return None, [str(error)]

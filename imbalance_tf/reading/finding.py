@@ -1,19 +1,13 @@
-"""Find the cases of a folder: which files belong together, and what each is."""
+"""Find the cases of a folder: which files belong together, and what each file is."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance_tf.cohort.errors import CohortError
 
-from .grouping import (
-    NamedFiles,
-    Roles,
-    by_layout,
-    by_patterns,
-    folders_under,
-    unrecognised,
-)
+from .grouping import NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
 from .layouts import LAYOUTS, PATTERNS, Layout
 
 __all__ = ["CaseFiles", "Found", "find_cases"]
@@ -44,7 +38,7 @@ class Found:
     """What a folder holds: its layout, its complete cases, and what is wrong with the others.
 
     `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double;
-    `ignored` are folders with scans that no name explains, a line each.
+    `ignored` are folders with scans whose names are not recognised, one line each.
     """
 
     layout: Layout
@@ -53,17 +47,21 @@ class Found:
     ignored: list[str]
 
     def first(self, count: int | None) -> "Found":
-        """The first so many by name; all if None."""
+        """The first `count` cases by name, good or bad; all if None."""
         names = {*sorted([*(case.case_id for case in self.cases), *self.problems])[:count]}
-        return Found(
-            self.layout,
-            [case for case in self.cases if case.case_id in names],
-            {name: lines for name, lines in self.problems.items() if name in names},
-            self.ignored,
+        return replace(
+            self,
+            cases=[case for case in self.cases if case.case_id in names],
+            problems={name: lines for name, lines in self.problems.items() if name in names},
         )
 
 
-def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modalities=None) -> Found:
+def find_cases(
+    folder: Path,
+    *,
+    files: Mapping[str, str] | None = None,
+    modalities: Sequence[str] | None = None,
+) -> Found:
     """The cases under a folder, sorted by name.
 
     Parameters
@@ -80,13 +78,13 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
     Raises
     ------
     ValueError
-        If `files` or `modalities` make no sense, whatever the folder holds.
+        If `files` or `modalities` are not valid, whatever the folder holds.
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
     CohortError
         If there is no case at all, or if the cases follow two layouts.
     """
-    _refuse_nonsense(files, modalities)
+    _check_arguments(files, modalities)
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
@@ -103,119 +101,107 @@ def find_cases(folder: Path, *, files: Mapping[str, str] | None = None, modaliti
         raise CohortError(folder, [none, *(line for lines in problems.values() for line in lines)])
 
     if modalities is None:
-        known = [*(files or ("t1", "t1c", "t2", "flair"))]
-        modalities = [role for role in known if role not in ("labels", "brain")]
-        if not files:  # then whatever some case has; the others must have it too
+        possible = [*(files or ("t1", "t1c", "t2", "flair"))]
+        modalities = [role for role in possible if role not in ("labels", "brain")]
+        if not files:  # those that some case has; the others must have them too
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
-    owners: dict[object, list[str]] = {}
+    looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
+    owners = _owners(named, by_place=bool(files))
+    places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
-        # One mask may serve all cases.
-        own = {_file(path) for role, paths in roles.items() for path in paths if role != "brain"}
-        for file in own:
-            owners.setdefault(file, []).append(str(place) if files else name)
+        places[name].append((place, roles))
     cases = []
-    for name, places in _grouped(named).items():
+    for name, held in sorted(places.items()):
         wrong = []
-        for place, roles in places:
+        for place, roles in held:
             where = f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
-            wrong += _wrong(where, roles, wanted, files or layout.looks_like)
+            wrong += _missing_or_double(where, roles, looked_for)
             wrong += _shared(where, roles, owners, layout)
-        roles = places[0][1]
-        if len(places) > 1:
-            where = ", ".join(str(place) for place, _ in places)
+        if len(held) > 1:
+            where = ", ".join(str(place) for place, _ in held)
             wrong.append(
-                f"{len(places)} cases are named {name} ({where}); rename all but one of the folders"
+                f"{len(held)} cases are named {name} ({where}); rename all but one of the folders"
             )
         if wrong:
             problems[name] = wrong
             continue
-        cases.append(
-            CaseFiles(
-                case_id=name,
-                images={role: roles[role][0] for role in modalities},
-                labels=roles["labels"][0],
-                brain=roles["brain"][0] if "brain" in wanted else None,
-                channels=layout.channels,
-            )
-        )
+        brain = roles["brain"][0] if "brain" in wanted else None
+        images = {role: roles[role][0] for role in modalities}
+        cases.append(CaseFiles(name, images, roles["labels"][0], brain, layout.channels))
     known = {path for _, _, roles in named for paths in roles.values() for path in paths}
     return Found(layout, cases, problems, unrecognised(folders, known))
 
 
-def _wrong(
-    where: str, roles: Roles, wanted: Iterable[str], names: Mapping[str, str] | str
-) -> list[str]:
-    """What keeps these files from being a case; `names` are the patterns, or the layout's."""
-    by_pattern = not isinstance(names, str)
-    if not by_pattern and set(roles) == {"labels"}:
-        return [f"{where}: a segmentation without any modality (looked for {names})"]
+def _owners(named: list[NamedFiles], by_place: bool) -> dict[object, list[str]]:
+    """The cases that each file belongs to, by name or by place; one mask may serve all cases."""
+    owners: dict[object, list[str]] = defaultdict(list)
+    for name, place, roles in named:
+        for file in {_file(path) for role in roles if role != "brain" for path in roles[role]}:
+            owners[file].append(str(place) if by_place else name)
+    return owners
+
+
+def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) -> list[str]:
+    """What keeps the files of a place from being a case; the names `looked_for` are by role."""
+    if set(looked_for) == {"labels"}:
+        names = looked_for["labels"]
+        return [f"{where}: a segmentation without any modality (looked for {names}); add its scans"]
     problems = []
-    for role in wanted:
+    for role, names in looked_for.items():
         paths = roles.get(role, [])
-        looked_for = repr(names.get(role)) if by_pattern else names
         if len(paths) > 1:
             found = ", ".join(path.name for path in paths)
-            way_out = f"narrow the pattern {looked_for} to one" if by_pattern else "keep one"
-            problems.append(f"{where}: {len(paths)} files for '{role}' ({found}); {way_out}")
-        elif not paths and role == "labels":
-            problems.append(f"{where}: no segmentation (looked for {looked_for})")
-        elif not paths:
-            way_out = "" if role == "brain" else ", or choose modalities that every case has"
             problems.append(
-                f"{where}: no file for '{role}' (looked for {looked_for}); add it{way_out}"
+                f"{where}: {len(paths)} files for '{role}' ({found}; looked for {names}); keep one "
+                f"of them, or give a narrower pattern: files=... (command line: --file)"
             )
+        elif not paths:
+            what = "no segmentation" if role == "labels" else f"no file for '{role}'"
+            others = "" if role in ("labels", "brain") else ", or choose modalities all cases have"
+            problems.append(f"{where}: {what} (looked for {names}); add it{others}")
     return problems
 
 
 def _file(path: Path) -> object:
-    """What a path leads to, whether by `..`, by a link, or under a second name."""
+    """The file that a path leads to, whether by `..`, by a link, or under a second name."""
     try:
         status = path.stat()
-    except OSError:  # a link to nowhere; reading will say so
+    except OSError:  # a broken link; reading will report it
         return path
     return status.st_dev, status.st_ino
 
 
-def _shared(where: str, roles: Roles, owners: Mapping[object, list[str]], layout) -> list[str]:
-    """Files that are two things at once, or belong to two cases: then training leaks into test."""
+def _shared(
+    where: str, roles: Roles, owners: Mapping[object, list[str]], layout: Layout
+) -> list[str]:
+    """Files with two roles, or of two cases: these would leak from training into the test."""
     problems = []
     for path in dict.fromkeys(path for paths in roles.values() for path in paths):
         file = _file(path)
         held = [role for role, paths in roles.items() if file in map(_file, paths)]
         if len(held) > 1 and not layout.channels:
             problems.append(
-                f"{where}: {path.name} is {' and '.join(held)}; narrow the patterns, so that a "
-                f"file is one thing"
+                f"{where}: {path.name} is {' and '.join(held)}; narrow the patterns, so that each "
+                f"file has one role"
             )
         if len(shared := owners.get(file, [])) > 1:
             problems.append(
                 f"{path} belongs to {len(shared)} cases: {', '.join(shared)}; use patterns that "
-                f"match within the folder of a case, and files that are no links to another's"
+                f"match within the folder of a case, and files that are not links to another case"
             )
     return problems
 
 
-def _grouped(named: list[NamedFiles]) -> dict[str, list[tuple[Path, Roles]]]:
-    """Places and files by name of the case, sorted by it."""
-    groups: dict[str, list[tuple[Path, Roles]]] = {}
-    for name, place, roles in sorted(named, key=lambda each: each[0]):
-        groups.setdefault(name, []).append((place, roles))
-    return groups
-
-
-def _refuse_nonsense(files, modalities) -> None:
+def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] | None) -> None:
     if files is not None:
         if "labels" not in files or not set(files) - {"labels", "brain"}:
             raise ValueError(
                 f"files= names {sorted(files)}; it must name 'labels' and at least one modality"
             )
         for role, pattern in files.items():
-            if (
-                not isinstance(pattern, str)
-                or not Path(pattern).name
-                or Path(pattern).is_absolute()
-            ):
+            named = isinstance(pattern, str) and Path(pattern).name
+            if not named or Path(pattern).is_absolute():
                 raise ValueError(
                     f"files= has the pattern {pattern!r} for '{role}'; a file name pattern within "
                     f"the folder of a case is expected, such as '*_{role}.nii.gz'"

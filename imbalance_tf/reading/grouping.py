@@ -1,7 +1,8 @@
-"""Which files of a folder belong together: the step before they make a case."""
+"""Group the files of a folder by case, before each group is checked."""
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,7 @@ from imbalance_tf.cohort.errors import CohortError
 
 from .layouts import LAYOUTS, Layout, undecided
 
-__all__ = [
-    "NamedFiles",
-    "Roles",
-    "by_layout",
-    "by_patterns",
-    "folders_under",
-    "unrecognised",
-]
+__all__ = ["NamedFiles", "Roles", "by_layout", "by_patterns", "folders_under", "unrecognised"]
 
 
 Roles = dict[str, list[Path]]
@@ -41,68 +35,59 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
     """The one layout that the file names follow, and name, folder and files of its cases."""
     paths = [path for place in folders for path in _visible(place.iterdir())]
     found = {layout: cases for layout in LAYOUTS if (cases := _cases_of(layout, paths, folder))}
-    if not found:
-        return LAYOUTS[0], []
-    # Two layouts call files `t1c` and `seg`: what tells them apart is any other name.
-    telling = [
-        layout
+    # Two layouts have files named `t1c` and `seg`: any other name tells which of them it is.
+    telling = {
+        layout: place
         for layout, cases in found.items()
-        if any(set(roles) - {"labels", "t1c"} for _, _, roles in cases)
-    ]
+        for _, place, roles in cases
+        if set(roles) - {"labels", "t1c"}
+    }
     if len(telling) > 1:
-        places = "; ".join(
-            f"{layout.name} in {_telling_place(found[layout])}" for layout in telling
-        )
+        places = "; ".join(f"{layout.name} in {place}" for layout, place in telling.items())
         raise CohortError(
             folder,
             [f"the cases follow more than one layout: {places}; give one folder at a time"],
         )
+    layout = next(iter([*telling, *found]), LAYOUTS[0])
+    cases = found.get(layout, [])
     if len(found) > 1 and not telling:
-        layout = next(iter(found))
-        return replace(layout, scheme_of=undecided), found[layout]
-    layout = (telling or list(found))[0]
-    return layout, found[layout]
-
-
-def _telling_place(cases: list[NamedFiles]) -> Path:
-    return next(place for _, place, roles in cases if set(roles) - {"labels", "t1c"})
+        layout = replace(layout, scheme_of=undecided)
+    return layout, cases
 
 
 def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFiles]:
-    places: dict[Path, dict[str, Roles]] = {}
+    places: dict[Path, dict[str, Roles]] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         if matched := layout.match(path):
             case, role = matched
-            names = layout.channels if role == "images" else [role]
-            held = places.setdefault(layout.place(path), {}).setdefault(case, {})
-            for name in names:
-                held.setdefault(name, []).append(path)
+            for name in layout.channels if role == "images" else [role]:
+                places[layout.place(path)][case].setdefault(name, []).append(path)
     named = []
     for place, cases in places.items():
         complete = [held for held in cases.values() if "labels" in held and len(held) > 1]
         if layout.channels or len(complete) > 1:
             named += [(case, place, held) for case, held in cases.items()]
             continue
-        # A folder is a case, whatever its files are called: one of 2020 has a foreign name.
-        roles: Roles = {}
+        # The folder is one case, whatever its files are called: in BraTS 2020, one file of a case
+        # has a foreign name.
+        roles: Roles = defaultdict(list)
         for held in cases.values():
             for role, its_paths in held.items():
-                roles.setdefault(role, []).extend(its_paths)
-        named.append((_name(place, folder), place, roles))
+                roles[role] += its_paths
+        named.append((_name(place, folder), place, dict(roles)))
     return named
 
 
 def _name(place: Path, folder: Path) -> str:
-    """The name of a case: its folder's; with the grade, where each grade has its own 0001."""
+    """The name of a case: its folder's; with the grade if it is a number, which both grades use."""
     place = place.resolve() if place == folder else place
-    number = re.fullmatch(r"\d+", place.name)
-    if number and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
+    if re.fullmatch(r"\d+", place.name) and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
         return f"{place.parent.name}_{place.name}"
     return place.name
 
 
 def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
-    """The folder and all under it, links followed, hidden ones and loops left out.
+    """The folder and all folders under it; links are followed, hidden folders and loops left out.
 
     Also the problem of each folder that may not be entered.
     """
@@ -119,14 +104,14 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
             inner.clear()
             continue
         seen.add(real)
-        # Hidden: a half-written case, a desktop's droppings.
+        # Hidden folders are half-written cases, or made by the desktop.
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         folders.append(Path(directory))
     return folders, closed
 
 
 def unrecognised(folders: Iterable[Path], known: set[Path]) -> list[str]:
-    """Folders with scans, none of which is among the known ones: a line each."""
+    """Folders with scans, none of which is among the known ones: one line per folder."""
     lines = []
     for place in folders:
         scans = [p for p in _visible(place.iterdir()) if re.search(r"\.(nii(\.gz)?|mha)$", p.name)]
@@ -137,11 +122,11 @@ def unrecognised(folders: Iterable[Path], known: set[Path]) -> list[str]:
 
 
 def _visible(paths: Iterable[Path]) -> list[Path]:
-    # A link to nowhere is a file that cannot be read, not one that is not there.
+    """The files that are not hidden. A broken link counts: it is a file that cannot be read."""
     return sorted(
         path
         for path in paths
         if not path.name.startswith(".")
-        and (path.is_file() or path.is_symlink())
         and not path.is_dir()
+        and (path.is_file() or path.is_symlink())
     )

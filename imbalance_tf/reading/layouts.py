@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
@@ -18,14 +18,15 @@ class Layout:
     ----------
     name : str
     looks_like : str
-        The names, for people.
+        The file names, for messages.
     path : re.Pattern
-        Matches the end of the path of every file of a case; the group ``role`` says what the file
-        is, ``case`` is the name that all files of a case share.
+        Matches the end of the path of every file of a case; the group ``role`` is what the file
+        holds, ``case`` the name that all files of a case share.
     roles : mapping of str to str
-        What `role` says, in small letters, to the modality, or ``"labels"``.
+        The modality, or ``"labels"``, that each `role` (in small letters) stands for, where that
+        is another word.
     scheme_of : callable
-        The scheme that the label values of all cases allow; ValueError if they leave a choice.
+        The one scheme that the label values of all cases allow; ValueError if there are several.
     channels : tuple of str, optional
         The modalities that one 4-D file holds, in order.
     """
@@ -35,40 +36,48 @@ class Layout:
     path: re.Pattern
     roles: Mapping[str, str]
     scheme_of: Callable[[Sequence[Collection[int]]], LabelScheme]
-    channels: tuple[str, ...] = field(default=())
+    channels: tuple[str, ...] = ()
 
     def match(self, path: Path) -> tuple[str, str] | None:
-        """Case and role that the path says; None if it is no path of this layout."""
+        """Case and role of a path; None if it does not follow this layout."""
         found = self.path.search(path.absolute().as_posix())
-        return found and (found["case"], self.roles[found["role"].lower()])
+        if not found:
+            return None
+        role = found["role"].lower()
+        return found["case"], self.roles.get(role, role)
 
     def place(self, path: Path) -> Path:
         """The folder of the case, or of all cases where they share one."""
-        # 2013 has a folder a file, and so have some unpackers: A/A_t1.nii/A_t1.nii
+        # BraTS 2013, and some unpackers, put each file in its own folder: A/A_t1.nii/A_t1.nii
         parent = path.absolute().parent
         inner = parent.name.startswith("VSD.") or parent.suffix == ".nii" or self.channels
         return path.parent.parent if inner else path.parent
 
 
-def undecided(cases: Sequence[Collection[int]]) -> LabelScheme:
-    """For names that say nothing: the choice is left to the person."""
-    raise _choice(cases, SCHEMES)
+def undecided(
+    cases: Sequence[Collection[int]], names: Iterable[str] = tuple(SCHEMES)
+) -> LabelScheme:
+    """For files that several schemes fit: the ValueError that asks the person to choose."""
+    raise ValueError(
+        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
+        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
+    )
 
 
-def _only(name: str):
+def _only(name: str) -> Callable[[Sequence[Collection[int]]], LabelScheme]:
     return lambda cases: SCHEMES[name]
 
 
 def _by_values(cases: Sequence[Collection[int]]) -> LabelScheme:
-    # 3 and 4 in one case are BraTS 2013 and 2015, and the embedded cohort; 4 without any 3 is
-    # BraTS 2017 to 2021, which merged 3 into 1. A 3 here and a 4 there may be two releases, and
-    # without a 4 a 3 may be enhancing tumour (2023) or not (2013).
+    # 3 and 4 in one case: BraTS 2013 or 2015, or the embedded cohort. 4 without any 3: BraTS 2017
+    # to 2021, which merged 3 into 1. 3 and 4 only in different cases may be two releases, and 3
+    # without any 4 may be enhancing tumour (2023) or not (2013).
     if any({3, 4} <= set(values) for values in cases):
         return SCHEMES["brats2013"]
     union = set().union(*cases)
     if 4 in union and 3 not in union:
         return SCHEMES["brats2017"]
-    raise _choice(cases, SCHEMES)
+    return undecided(cases)
 
 
 def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
@@ -77,18 +86,11 @@ def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
         return SCHEMES["brats2023"]
     if any({3, 4} <= set(values) for values in cases):
         return SCHEMES["brats2024"]
-    # No enhancing tumour beside a cavity in 2024, or a cohort of 2017 under new names.
-    raise _choice(cases, ("brats2017", "brats2024"))
+    # Either 2024, and no case has both enhancing tumour and a cavity, or 2017 under new names.
+    return undecided(cases, ("brats2017", "brats2024"))
 
 
-def _choice(cases: Sequence[Collection[int]], names: Iterable[str]) -> ValueError:
-    return ValueError(
-        f"the label values {sorted(set().union(*cases))} fit several releases; say which one it is "
-        f"with scheme=... (command line: --scheme), one of {', '.join(names)}, or a .toml file"
-    )
-
-
-# " (1)" is what a browser or a desktop adds to the name of a copy.
+# A browser or a desktop adds " (1)" to the name of a copy.
 _NIFTI = r"( ?\(\d+\))?\.nii( ?\(\d+\))?(\.gz)?$"
 
 LAYOUTS = (
@@ -96,7 +98,7 @@ LAYOUTS = (
         name="BraTS 2012",
         looks_like="<case>_{T1,T1C,T2,FLAIR,truth}.mha",
         path=re.compile(r"(?P<case>[^/]+)_(?P<role>t1|t1c|t2|flair|truth)\.mha$", re.I),
-        roles={"t1": "t1", "t1c": "t1c", "t2": "t2", "flair": "flair", "truth": "labels"},
+        roles={"truth": "labels"},
         scheme_of=_only("brats2012"),
     ),
     Layout(
@@ -114,22 +116,14 @@ LAYOUTS = (
         name="BraTS 2017 to 2021",
         looks_like="<case>_{t1,t1ce,t2,flair,seg}.nii.gz",
         path=re.compile(r"(?P<case>[^/]*)[_-](?P<role>t1|t1ce|t1c|t2|flair|segm?)" + _NIFTI, re.I),
-        roles={
-            "t1": "t1",
-            "t1ce": "t1c",
-            "t1c": "t1c",
-            "t2": "t2",
-            "flair": "flair",
-            "seg": "labels",
-            "segm": "labels",
-        },
+        roles={"t1ce": "t1c", "seg": "labels", "segm": "labels"},
         scheme_of=_by_values,
     ),
     Layout(
         name="BraTS since 2023",
         looks_like="<case>-{t1n,t1c,t2w,t2f,seg}.nii.gz",
         path=re.compile(r"(?P<case>[^/]*)[_-](?P<role>t1n|t1c|t2w|t2f|seg)" + _NIFTI, re.I),
-        roles={"t1n": "t1", "t1c": "t1c", "t2w": "t2", "t2f": "flair", "seg": "labels"},
+        roles={"t1n": "t1", "t2w": "t2", "t2f": "flair", "seg": "labels"},
         scheme_of=_by_values_since_2023,
     ),
     Layout(
@@ -143,4 +137,4 @@ LAYOUTS = (
 )
 
 PATTERNS = Layout("file name patterns", "", re.compile(r"(?!)"), {}, _by_values)
-"""What a person's own patterns make: no layout, so that only the values can tell the scheme."""
+"""For a person's own patterns: file names that tell nothing, so that the values must decide."""

@@ -1,4 +1,4 @@
-"""load_cohort: a folder of cases -> a Cohort."""
+"""load_cohort: read a folder of cases as a Cohort."""
 
 import os
 import warnings
@@ -19,9 +19,9 @@ __all__ = ["load_cohort"]
 
 
 def load_cohort(
-    folder,
+    folder: str | os.PathLike,
     *,
-    scheme: str | LabelScheme = "auto",
+    scheme: str | os.PathLike | LabelScheme = "auto",
     files: Mapping[str, str] | None = None,
     modalities: Sequence[str] | None = None,
     cases: int | None = None,
@@ -33,44 +33,46 @@ def load_cohort(
     Parameters
     ----------
     folder : path
-        Laid out as BraTS 2012 to 2024 or as Task 1 of the Medical Segmentation Decathlon; with
-        `files`, every subfolder with scans is one case.
-    scheme : str or LabelScheme
+        In the layout of BraTS 2012 to 2024 or of Task 1 of the Medical Segmentation Decathlon;
+        with `files`, every subfolder with scans is one case.
+    scheme : str, path or LabelScheme
         What the label values mean: a name of `SCHEMES`, a TOML file (`LabelScheme.from_toml`), or
-        ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else what the file
-        names and the values of all cases together allow.
+        ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else the scheme that
+        the file names and the values of all cases together allow.
     files : mapping of str to str, optional
-        File name patterns for a folder that does not follow BraTS' names:
+        File name patterns for a folder that does not follow the names of BraTS:
         ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``.
     modalities : sequence of str, optional
         The modalities to use; by default all that the cases have.
     cases : int, optional
-        Read the first so many only.
+        Read only this number of cases, the first by name.
     on_error : {"raise", "skip"}
-        What a case that cannot be used does: stop everything, or be left out (`Cohort.left_out`).
+        Whether a case that cannot be used stops everything, or is left out (`Cohort.left_out`).
     cache : path, optional
-        A folder that keeps what was read, one entry a case (`Store`), for any number of cohorts.
-        A case is then read once, also if the reading of the others is interrupted or refused, and
-        mapped into memory from then on, as long as its files are the same.
+        A folder that keeps what was read, one entry per case, for any number of cohorts. A case
+        is read once, even if reading the others is interrupted or refused, and is mapped into
+        memory from then on, as long as its files are the same.
 
     Returns
     -------
     Cohort
-        Each case cut to the box of its brain. It takes two bytes a voxel and modality, and two
-        more a voxel: on disk with a cache, else in memory.
+        Each case is cut to the box of its brain. It takes two bytes per voxel and modality, and
+        two more per voxel: on disk with a cache, else in memory.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
+    ValueError
+        If another argument is not valid.
     CohortError
-        With a line for every problem of every case; or if no case is left, or the scheme cannot
+        With one line for every problem of every case; or if no case is left, or the scheme cannot
         be told.
 
     Examples
     --------
-    >>> from imbalance_tf import load_cohort, write_phantom_cohort
-    >>> cohort = load_cohort(write_phantom_cohort("phantom", cases=4))     # doctest: +SKIP
+    >>> load_cohort(phantom, modalities=["flair", "t1c"])
+    Cohort(4 cases, 2 modalities (flair, t1c), scheme 'brats2013')
     """
     folder = Path(folder).expanduser()
     if cases is not None and cases < 1:
@@ -79,15 +81,14 @@ def load_cohort(
         raise ValueError(f"on_error={on_error!r}; 'raise' or 'skip' is expected")
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
-    store = Store(Path(cache).expanduser() if cache is not None else None)
+    store = Store(None if cache is None else Path(cache).expanduser())
     allow_open_files(len(found.cases))
     read: list[tuple[CaseFiles, CaseArrays]] = []
-    examined = examine(folder, found, asked, lambda *pair: read.append(pair), store)
+    examined = examine(found, asked, lambda *pair: read.append(pair), store)
     usable = [pair for pair in read if pair[0].case_id not in examined.problems]
-    problems = [line for name in sorted(examined.problems) for line in examined.problems[name]]
-    if examined.undecided or (problems and (on_error == "raise" or not usable)):
-        raise CohortError(folder, problems + examined.undecided)
-    left_out = {name: "; ".join(lines) for name, lines in sorted(examined.problems.items())}
+    if examined.scheme is None or not usable or (examined.problems and on_error == "raise"):
+        raise CohortError(folder, examined.lines)
+    left_out = {name: "; ".join(lines) for name, lines in examined.problems.items()}
     if left_out:
         lines = "".join(f"\n  - {problem}" for problem in left_out.values())
         warnings.warn(f"{len(left_out)} cases of {folder} are left out:{lines}", stacklevel=2)

@@ -1,25 +1,25 @@
-"""Read and check one case: files in, arrays out."""
+"""Read and check the files of one case."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from imbalance_tf.cohort.case import AIR, SYNTHETIC, digest_of
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .finding import CaseFiles
-from .volumes import Opened, ScanError, Volume, channels_of, open_scan, volume_of
+from .volumes import Opened, ScanError, Volume, open_scan, volume_of
 
 __all__ = ["VERSION", "CaseArrays", "read_case"]
 
-
 VERSION = 3
-"""Raised whenever the same files give other arrays."""
+"""Raised whenever the same files give other arrays than before."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,23 @@ class CaseArrays:
     ----------
     images : (s, h, w, M) float16
     values : (s, h, w) uint8
-        The segmentation as it stands in the file.
+        The values of the segmentation's file.
     brain : (s, h, w) bool
-        The brain mask if the case has one, else wherever a modality is not air; always with the
-        labelled tumour.
+        The brain mask if the case has one, else every voxel at which a modality is not air; the
+        labelled tumour is always added.
     runs : Runs
-        Of the values.
+        Runs of the values.
     affine, origin, scan_shape
-        As of a `Case`.
+        As in `Case`.
     stored : str
         Orientation and number type of the segmentation's file.
     notes : tuple of str
         What was decided while reading, for people.
     scans : mapping of str to str
-        A digest of each modality's scan as it stands in the file, whatever the file is called,
-        and however it is compressed or turned.
+        A digest of the voxels of each modality's scan, which does not depend on the name,
+        compression and orientation of the file.
     digest : str
-        Of all that was read: scans, segmentation, brain.
+        Digest of all that was read: scans, segmentation, brain.
     synthetic : bool
         Whether the headers of all scans say that they are of the embedded cohort.
     """
@@ -56,8 +56,8 @@ class CaseArrays:
     brain: np.ndarray
     runs: Runs
     affine: np.ndarray
-    origin: tuple[int, int, int]
-    scan_shape: tuple[int, int, int]
+    origin: tuple[int, ...]
+    scan_shape: tuple[int, ...]
     stored: str
     notes: tuple[str, ...]
     scans: Mapping[str, str]
@@ -71,42 +71,40 @@ def read_case(case: CaseFiles) -> CaseArrays:
     Raises
     ------
     ScanError
-        If a file cannot be read or holds what cannot be right.
+        If a file cannot be read, or what it holds cannot be right.
     """
     opened = _open_all(case)
     affine = next((each.image.affine for each in opened.values() if each.placed), None)
     labels = volume_of(opened[case.labels], affine)
     values = _label_values(labels)
-    if case.channels:
-        (path,) = set(case.images.values())
-        channels = channels_of(opened[path], case.channels, affine)
-        scans = {modality: channels[modality] for modality in case.images}
-    else:
-        scans = {
-            modality: volume_of(opened[path], affine) for modality, path in case.images.items()
-        }
     scan_paths = set(case.images.values())
+    if case.channels:
+        (path,) = scan_paths
+        stack = volume_of(opened[path], affine, case.channels)
+        channels = dict(zip(case.channels, stack.data, strict=True))
+        scans = {name: replace(stack, data=channels[name]) for name in case.images}
+    else:
+        scans = {name: volume_of(opened[path], affine) for name, path in case.images.items()}
     mask = volume_of(opened[case.brain], affine) if case.brain else None
     for volume in [*scans.values(), *([mask] if mask else [])]:
         _refuse_other_grid(volume, labels)
 
     brain, covered, notes = _brain(values, scans, mask)
-    unplaced = ", ".join(path.name for path, each in opened.items() if not each.placed)
-    if unplaced:
-        as_what = "that of BraTS" if affine is None else "that of the other files"
-        notes.append(f"no sform or qform in {unplaced}: order of voxels taken for {as_what}")
+    if unplaced := ", ".join(path.name for path, each in opened.items() if not each.placed):
+        as_what = "BraTS" if affine is None else "the other files"
+        notes.append(f"no sform or qform in {unplaced}: order of voxels as in {as_what}")
     if not labels.stored.startswith("LPS"):
         notes.append("turned to LPS")
-    # Of what was read, not of the z-scores: their last bit may depend on the processor.
-    digests = {modality: digest_of([scan.data]) for modality, scan in scans.items()}
+    # The digests are of what was read: the last bit of a z-score may depend on the processor.
+    digests = {name: digest_of([scan.data]) for name, scan in scans.items()}
     grid = np.round(labels.affine, 3) + 0.0  # no -0.0
     everything = repr((VERSION, sorted(digests.items()), digest_of([values, brain, grid])))
 
     box = ndimage.find_objects(brain.view(np.uint8))[0]
     scan_shape, values, brain = brain.shape, values[box], brain[box]
     images = np.full((*values.shape, len(scans)), AIR, np.float16)
-    for channel, (modality, scan) in enumerate(scans.items()):
-        inside = brain & covered[modality][box]
+    for channel, (name, scan) in enumerate(scans.items()):
+        inside = brain & covered[name][box]
         intensities = scan.data[box][inside]
         if intensities.size == 0 or np.ptp(intensities) == 0:
             raise ScanError(
@@ -116,7 +114,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
         z = (intensities - intensities.mean(dtype=np.float64)) / intensities.std(dtype=np.float64)
         images[inside, channel] = np.clip(z, AIR, -AIR)
         if (share := inside.sum() / brain.sum()) < 0.95:
-            notes.append(f"{modality} covers {share:.0%} of the brain")
+            notes.append(f"{name} covers {share:.0%} of the brain")
     return CaseArrays(
         images=images,
         values=values,
@@ -129,12 +127,15 @@ def read_case(case: CaseFiles) -> CaseArrays:
         notes=tuple(notes),
         scans=digests,
         digest=hashlib.blake2b(everything.encode(), digest_size=16).hexdigest(),
-        synthetic=all(opened[path].description.startswith(SYNTHETIC) for path in scan_paths),
+        synthetic=all(
+            opened[path].image.header["descrip"].item().startswith(SYNTHETIC.encode())
+            for path in scan_paths
+        ),
     )
 
 
 def _open_all(case: CaseFiles) -> dict[Path, Opened]:
-    """Every file of a case; ScanError with all that cannot be read."""
+    """Every file of a case; ScanError with all files that cannot be read."""
     opened, problems = {}, []
     for path in case.paths:
         try:
@@ -146,31 +147,51 @@ def _open_all(case: CaseFiles) -> dict[Path, Opened]:
     return opened
 
 
-def _brain(values: np.ndarray, scans: dict[str, Volume], mask: Volume | None):
+def _brain(
+    values: np.ndarray, scans: Mapping[str, Volume], mask: Volume | None
+) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
     """Where the brain is, where each modality covers it, and how that was decided."""
     if mask:
         brain = mask.data > 0.5  # scaled masks hold 0.99999997
         if not brain.any():
             raise ScanError(f"{mask.path}: no voxel above 0.5; a mask of the brain is expected")
-        covered = {name: scan.data != _value_outside(scan, brain) for name, scan in scans.items()}
+        air = {name: _air(scan, brain) for name, scan in scans.items()}
         notes = [f"brain: {mask.path.name}"]
     else:
-        air = {name: _air_value(scan) for name, scan in scans.items()}
-        covered = {name: scan.data != air[name] for name, scan in scans.items()}
-        brain = np.logical_or.reduce([*covered.values()])
+        air = {name: _air(scan, None) for name, scan in scans.items()}
         notes = ["brain: where a modality is not air"]
         notes += [f"air is {value:g} in {name}" for name, value in air.items() if value != 0]
-    outside = int(((values > 0) & ~brain).sum())
-    if outside:
+    covered = {name: scan.data != air[name] for name, scan in scans.items()}
+    if not mask:
+        brain = np.logical_or.reduce([*covered.values()])
+        if not brain.any():
+            paths = ", ".join(sorted({str(scan.path) for scan in scans.values()}))
+            raise ScanError(f"{paths}: nothing but air; fetch the scans again")
+    if outside := np.count_nonzero(values[~brain]):
         notes.append(f"{outside} tumour voxels outside the brain counted as brain")
     return brain | (values > 0), covered, notes
 
 
-def _value_outside(scan: Volume, brain: np.ndarray) -> float:
-    """The air of a scan whose brain is known; NaN, which is no value, if there is no such."""
-    values, counts = np.unique(scan.data[~brain], return_counts=True)
-    common = counts.size and counts.max() >= 0.5 * counts.sum()
-    return values[counts.argmax()] if common else np.nan
+def _air(scan: Volume, brain: np.ndarray | None) -> float:
+    """The constant around a brain: 0 in BraTS, anything in normalised images.
+
+    It is the value of most voxels outside a known brain; NaN, which equals no value, if there is
+    no such value. If the brain is not known, it is the value of most voxels at the six faces.
+    """
+    if brain is None:
+        faces = [scan.data[[0, -1]], scan.data[:, [0, -1]], scan.data[:, :, [0, -1]]]
+        around = np.concatenate([face.ravel() for face in faces])
+    else:
+        around = scan.data[~brain]
+    values, counts = np.unique(around, return_counts=True)
+    if counts.size and counts.max() >= 0.5 * counts.sum():
+        return values[counts.argmax()]
+    if brain is None:
+        raise ScanError(
+            f"{scan.path}: no constant background, so the brain cannot be told from air; "
+            f"skull-strip the scan, or give a mask with files={{'brain': ...}}"
+        )
+    return np.nan
 
 
 def _label_values(labels: Volume) -> np.ndarray:
@@ -180,10 +201,10 @@ def _label_values(labels: Volume) -> np.ndarray:
             f"{labels.path}: label value {labels.data[off][0]:g}; integers are expected "
             f"(resample segmentations with nearest neighbour)"
         )
-    if values.min() < 0 or values.max() > 255:
-        bad = values.min() if values.min() < 0 else values.max()
+    if (bad := values[(values < 0) | (values > 255)]).size:
         raise ScanError(
-            f"{labels.path}: label value {bad:g}; values from 0 to 255 are expected: renumber them"
+            f"{labels.path}: label value {bad[0]:g}; values from 0 to 255 are expected: renumber "
+            f"them"
         )
     return values.astype(np.uint8)
 
@@ -197,20 +218,8 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> None:
     last = np.subtract(labels.data.shape[::-1], 1)
     corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T
     apart = np.linalg.norm(((volume.affine - labels.affine) @ corners)[:3], axis=0).max()
-    if volume.placed and labels.placed and apart > labels.spacing.min() / 2:
+    if volume.placed and labels.placed and apart > voxel_sizes(labels.affine).min() / 2:
         raise ScanError(
             f"{volume.path}: its header puts it {apart:.3g} mm away from {labels.path.name}; all "
             f"files of a case must share one grid: register them, or mend the header"
         )
-
-
-def _air_value(scan: Volume) -> float:
-    """The constant around a skull-stripped brain: 0 in BraTS, anything in normalised images."""
-    faces = [scan.data[[0, -1]], scan.data[:, [0, -1]], scan.data[:, :, [0, -1]]]
-    values, counts = np.unique(np.concatenate([face.ravel() for face in faces]), return_counts=True)
-    if counts.max() < 0.5 * counts.sum():
-        raise ScanError(
-            f"{scan.path}: no constant background, so the brain cannot be told from air; "
-            f"skull-strip the scan, or give a mask with files={{'brain': ...}}"
-        )
-    return values[counts.argmax()]

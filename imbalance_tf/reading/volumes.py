@@ -1,17 +1,22 @@
-"""One file -> one volume: however it is stored, as axial slices of float32."""
+"""Read one file as a volume: axial slices of float32, however it is stored."""
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-__all__ = ["Opened", "ScanError", "Volume", "channels_of", "open_scan", "volume_of"]
+__all__ = ["Opened", "ScanError", "Volume", "open_scan", "volume_of"]
+
+NIBABEL_ERRORS = (ImageFileError, HeaderDataError, WrapStructError)
+NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+"""The first bytes of a NIfTI-2 file: the length of its header."""
 
 
 class ScanError(ValueError):
@@ -22,18 +27,13 @@ class ScanError(ValueError):
 class Opened:
     """A file as it is stored, and whether its header says where it lies.
 
-    A header may not say it (sform and qform codes of 0). nibabel then guesses an orientation,
-    which would turn that file against the others of its case.
+    If it does not (sform and qform codes of 0), nibabel guesses an orientation, which would turn
+    this file against the others of its case.
     """
 
     path: Path
-    image: SpatialImage
+    image: nib.Nifti1Image
     placed: bool
-
-    @property
-    def description(self) -> str:
-        """What its header says about itself."""
-        return self.image.header["descrip"].item().decode("latin-1")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Volume:
     ----------
     path : Path
     data : (slice, row, column) float32
+        With an axis of channels before these, if the file has channels.
     affine : (4, 4) float
-        (column, row, slice) to scanner millimetres.
+        Maps (column, row, slice) to scanner millimetres.
     placed : bool
         Whether the header says where the volume lies.
     stored : str
@@ -58,106 +59,56 @@ class Volume:
     placed: bool
     stored: str
 
-    @property
-    def spacing(self) -> np.ndarray:
-        """Millimetres between columns, rows and slices."""
-        return nib.affines.voxel_sizes(self.affine)
-
 
 def open_scan(path: Path) -> Opened:
-    """Open a NIfTI file or a MetaImage (``.mha``), whole.
-
-    Raises
-    ------
-    ScanError
-        If it cannot be read.
-    """
+    """Read a whole NIfTI file or MetaImage (``.mha``); ScanError if it cannot be read."""
     if path.suffix.lower() == ".mha":
         return Opened(path, _meta_image(path), True)
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            # Whole, unlike nibabel, which stops before the checksum at the end of the file.
+            # The whole file: nibabel itself stops before the checksum at the end.
             content = gzip.decompress(content)
         kind = nib.Nifti2Image if content[:4] in NIFTI_2 else nib.Nifti1Image
         image = kind.from_bytes(content)
-    except (
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-    ) as error:
+    except (*NIBABEL_ERRORS, OSError, EOFError, zlib.error, ValueError) as error:
         raise _unreadable(path, error) from error
     if image.get_data_dtype().kind not in "iuf":
-        raise _unreadable(path, f"it holds {image.get_data_dtype()}, not one number a voxel")
-    codes = [image.header[f"{form}_code"] for form in ("sform", "qform")]
-    return Opened(path, image, any(codes))
+        raise _unreadable(path, f"it holds {image.get_data_dtype()}, not one number per voxel")
+    return Opened(path, image, any(image.header[f"{form}_code"] for form in ("sform", "qform")))
 
 
-NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
-"""How a NIfTI-2 file begins: with the length of its header."""
+def volume_of(
+    opened: Opened, default_affine: np.ndarray | None = None, channels: Sequence[str] = ()
+) -> Volume:
+    """The volume of a 3-D file; with `channels`, those of a 4-D file, as the first axis of data.
 
-
-def volume_of(opened: Opened, otherwise: np.ndarray | None = None) -> Volume:
-    """The volume of a 3-D file.
-
-    `otherwise` is the voxel to millimetres of a file that does not say it; without it, the order
-    of the voxels is taken for that of BraTS: to the left, back and up.
+    `default_affine` is used if the header does not say where the volume lies. Without it, the
+    order of the voxels is taken to be that of BraTS: to the left, back and up.
 
     Raises
     ------
     ScanError
-        If it is not 3-D, or holds what is no number.
+        If the file has another shape, or voxels that are NaN or infinite.
     """
-    volume = _turned(opened, otherwise)
-    if volume.data.ndim != 3:
-        raise ScanError(
-            f"{opened.path}: shape {opened.image.shape}; a 3-D volume is expected, one file a "
-            f"modality"
-        )
-    return volume
-
-
-def channels_of(
-    opened: Opened, channels: tuple[str, ...], otherwise: np.ndarray | None = None
-) -> dict[str, Volume]:
-    """The volume of each channel of a 4-D file, by name.
-
-    Raises
-    ------
-    ScanError
-        As `volume_of`; also if the number of channels is another.
-    """
-    stack = _turned(opened, otherwise)
-    if stack.data.ndim != 4 or len(stack.data) != len(channels):
-        raise ScanError(
-            f"{opened.path}: shape {opened.image.shape}; four dimensions are expected, the last "
-            f"of {len(channels)}: {', '.join(channels)}"
-        )
-    return {
-        name: Volume(stack.path, data, stack.affine, stack.placed, stack.stored)
-        for name, data in zip(channels, stack.data, strict=True)
-    }
-
-
-def _turned(opened: Opened, otherwise: np.ndarray | None) -> Volume:
-    """All axes of a file, reversed, with the first three turned to LPS."""
     path, image = opened.path, opened.image
     try:
-        if image.ndim > 3:  # a trailing axis of length 1 says nothing
+        if image.ndim > 3:  # axes of length 1 at the end are dropped
             image = nib.squeeze_image(image)
-        if image.ndim < 3:
+        if channels and image.shape[3:] != (len(channels),):
             raise ScanError(
-                f"{path}: shape {image.shape}; a 3-D volume is expected: stack the slices of a "
-                f"case in one file"
+                f"{path}: shape {opened.image.shape}; four dimensions are expected, the last of "
+                f"{len(channels)}: {', '.join(channels)}"
+            )
+        if not channels and image.ndim != 3:
+            raise ScanError(
+                f"{path}: shape {opened.image.shape}; a 3-D volume is expected: one file per "
+                f"modality, with the slices of the case stacked in it"
             )
         if not opened.placed:
             zooms = image.header.get_zooms()[:3]
             brats = np.diag([-zooms[0], -zooms[1], zooms[2], 1])
-            affine = brats if otherwise is None else otherwise
+            affine = brats if default_affine is None else default_affine
             image = nib.Nifti1Image(image.dataobj, affine)
         axes = nib.orientations.axcodes2ornt("LPS")
         orientation = nib.io_orientation(image.affine)
@@ -165,10 +116,9 @@ def _turned(opened: Opened, otherwise: np.ndarray | None) -> Volume:
         data = np.asarray(turned.dataobj, dtype=np.float32).T
     except ScanError:
         raise
-    except (EOFError, OSError, ValueError, TypeError, np.linalg.LinAlgError) as error:
+    except (EOFError, OSError, ValueError, TypeError) as error:
         raise _unreadable(path, error) from error
-    if not np.isfinite(data).all():
-        count = int((~np.isfinite(data)).sum())
+    if count := np.count_nonzero(~np.isfinite(data)):
         raise ScanError(
             f"{path}: {count} voxels are NaN or infinite; numbers are expected: set the air to 0"
         )
@@ -177,14 +127,14 @@ def _turned(opened: Opened, otherwise: np.ndarray | None) -> Volume:
     return Volume(path, data, turned.affine, opened.placed, stored)
 
 
-def _unreadable(path: Path, reason) -> ScanError:
+def _unreadable(path: Path, reason: object) -> ScanError:
     return ScanError(
         f"{path}: cannot be read as NIfTI ({reason}); is it complete, and what its name says? "
         f"Fetch or convert it again"
     )
 
 
-def _meta_image(path: Path) -> SpatialImage:
+def _meta_image(path: Path) -> nib.Nifti1Image:
     """A MetaImage as nibabel would hold it; nibabel itself does not read the format."""
     try:
         import SimpleITK as sitk  # an extra: only BraTS 2012 to 2015 need it
@@ -201,16 +151,15 @@ def _meta_image(path: Path) -> SpatialImage:
         raise ScanError(
             f"{path}: cannot be read as MetaImage ({reason}); is it complete?"
         ) from error
-    dimensions = image.GetDimension()
-    if dimensions != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+    dimensions, numbers = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
+    if (dimensions, numbers) != (3, 1):
         raise ScanError(
-            f"{path}: {dimensions} dimensions and {image.GetNumberOfComponentsPerPixel()} numbers "
-            f"a voxel; a 3-D volume of single numbers is expected"
+            f"{path}: {dimensions} dimensions and {numbers} numbers per voxel; a 3-D volume of "
+            f"single numbers is expected"
         )
     # ITK counts millimetres to the left and back, nibabel to the right and front.
-    direction = np.reshape(image.GetDirection(), (3, 3))
     affine = np.eye(4)
-    affine[:3, :3] = direction * image.GetSpacing()
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
     data = sitk.GetArrayFromImage(image).T  # from (z, y, x)
     if data.dtype not in (np.uint8, np.int16, np.float32):

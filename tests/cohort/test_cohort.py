@@ -113,6 +113,19 @@ def test_tumour_outside_a_given_mask_keeps_its_intensities(tmp_path, write_case)
     assert (cohort[0].images[tumour] != AIR).all()
 
 
+def test_a_scan_without_one_value_around_the_brain_covers_all_of_it(tmp_path, write_case):
+    """A 0 in it is then an intensity, not air."""
+    case = write_case(tmp_path, "a")
+    mask = nib.load(case / "a_t1.nii.gz").get_fdata() > 0
+    scan = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    scan[20, 20, 5] = 0
+    save(case / "a_t1.nii.gz", scan)
+    save(case / "mask.nii.gz", mask.astype(np.uint8))
+    files = {"t1": "*_t1.nii.gz", "labels": "*_seg.nii.gz", "brain": "mask.nii.gz"}
+    (case,) = load_cohort(tmp_path, files=files)
+    assert (case.images[case.brain] != AIR).all()
+
+
 def test_linked_nested_and_hidden_folders(tmp_path, write_case):
     """Links to folders of the same name are different cases; droppings are none."""
     for who in ("anna", "bert"):
@@ -215,8 +228,11 @@ def test_labels_at_centres_are_those_of_the_cases_and_air_is_healthy(cohort):
     centres = np.column_stack([case, generator.integers(cohort.shapes[case])])
     assert np.array_equal(cohort.labels_at(centres), at(cohort, "labels", centres))
     assert cohort.labels_at(centres).dtype == np.uint8
-    beyond = [[0, -1, 0, 0], [0, 3, 0, 0], [1, 0, 70, 0], [1, 0, 0, -1], [2, 0, 0, 61]]
-    assert not cohort.labels_at(beyond).any()
+    beyond = [[0, -1, 0, 0], [0, 3, 0, 0], [1, 1, -1, 0], [1, 0, 70, 0], [1, 0, 2, -1]]
+    beyond += [[2, 0, 0, 61]]
+    tumour = relabelled(cohort, lambda case: np.ones_like(case.labels))
+    assert not tumour.labels_at(beyond).any()
+    assert tumour.labels_at(centres).all()
     assert cohort.labels_at(np.zeros((0, 4), int)).shape == (0,)
 
 
@@ -253,7 +269,10 @@ def test_the_fingerprint_follows_the_content(cohort):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"labels": np.zeros((1, 2, 2), np.uint8)}, r"'small': labels has shape \(1, 2, 2\)"),
+        (
+            {"labels": np.zeros((1, 2, 2), np.uint8)},
+            r"'small': images has .* labels \(1, 2, 2\), br",
+        ),
         ({"images": np.zeros((3, 70, 61))}, r"'small': images has shape \(3, 70, 61\)"),
         ({"origin": (1, 0, 0)}, r"go from \(1, 0, 0\) to \(4, 70, 61\); the scan has \(3, 70"),
         ({"origin": (-1, 0, 0)}, r"its arrays go from \(-1, 0, 0\)"),

@@ -1,6 +1,5 @@
 """Files that a process is killed over, and folders that are removed: nobody's work may go."""
 
-import os
 import random
 import signal
 import subprocess
@@ -9,8 +8,8 @@ import time
 
 import pytest
 
-from imbalance_tf import CohortError, load_cohort
-from imbalance_tf.cohort.disk import made_folder, remove_own, write_whole
+from imbalance_tf import load_cohort
+from imbalance_tf.cohort.disk import remove_own, whole_folder, write_whole
 
 WRITER = """
 import sys
@@ -57,30 +56,34 @@ def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def _fails_in(folder, meanwhile=lambda: None):
-    def refuse():
-        with made_folder(folder):
-            assert folder.is_dir()
-            meanwhile()
-            raise ValueError("refused")
-
-    with pytest.raises(ValueError, match="refused"):
-        refuse()
+def _write_folder(place, content, interrupted=False):
+    with whole_folder(place, ("*.npy",)) as partial:
+        (partial / "images.npy").write_text(content)
+        assert partial.name.startswith(".")
+        if interrupted:
+            raise KeyboardInterrupt
 
 
-def test_only_empty_folders_that_were_made_here_are_removed(tmp_path):
-    (tmp_path / "mine").mkdir()
-    _fails_in(tmp_path / "mine" / "a" / "b")
-    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
-    _fails_in(tmp_path / "mine")
-    assert (tmp_path / "mine").is_dir()
+def test_a_folder_gets_its_name_when_it_is_complete(tmp_path):
+    place = tmp_path / "abc"
+    with pytest.raises(KeyboardInterrupt):
+        _write_folder(place, "half", interrupted=True)
+    assert not list(tmp_path.iterdir())
+    for content in ("first", "second"):
+        _write_folder(place, content)
+        assert (place / "images.npy").read_text() == content
+    with pytest.raises(KeyboardInterrupt):
+        _write_folder(place, "half", interrupted=True)
+    assert (place / "images.npy").read_text() == "second"
+    assert list(tmp_path.iterdir()) == [place]
 
-    def another_process_works_there():
-        (tmp_path / "mine" / "a" / "theirs").write_text("kept")
 
-    _fails_in(tmp_path / "mine" / "a" / "b", another_process_works_there)
-    assert (tmp_path / "mine" / "a" / "theirs").read_text() == "kept"
-    assert not (tmp_path / "mine" / "a" / "b").exists()
+def test_what_a_killed_process_left_of_a_folder_is_removed(tmp_path):
+    (tmp_path / ".abc.partial").mkdir()
+    (tmp_path / ".abc.partial" / "half.npy").write_text("half")
+    with whole_folder(tmp_path / "abc", ("*.npy",)) as partial:
+        (partial / "images.npy").write_text("whole")
+    assert [path.name for path in tmp_path.rglob("*")] == ["abc", "images.npy"]
 
 
 def test_a_folder_is_removed_if_it_holds_nothing_but_our_own_files(tmp_path):
@@ -142,23 +145,3 @@ def test_a_cache_entry_that_holds_a_persons_file_is_not_deleted(case_folder, tmp
     (place / "arrays.bin").write_bytes(b"damaged")
     load_cohort(case_folder, cache=tmp_path / "cache")
     assert (tmp_path / "cache" / f"{place.name}.aside-1" / "notes.txt").read_text() == "mine"
-
-
-def test_a_refused_cohort_leaves_what_another_process_made_meanwhile(
-    case_folder, tmp_path, monkeypatch
-):
-    from imbalance_tf.reading import examining
-
-    (case_folder / "case_1" / "case_1_seg.nii.gz").write_bytes(b"no scan")
-    out, read_case = tmp_path / "new" / "out", examining.read_case
-
-    def another_process_is_faster(case):
-        (out / "runs").mkdir(exist_ok=True)
-        (out / "runs" / "theirs").write_text("kept")
-        return read_case(case)
-
-    monkeypatch.setattr(examining, "read_case", another_process_is_faster)
-    with pytest.raises(CohortError):
-        load_cohort(case_folder, cache=out / "cache")
-    assert sorted(os.listdir(out)) == ["cache", "runs"]
-    assert (out / "runs" / "theirs").read_text() == "kept"

@@ -9,6 +9,7 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from click.testing import CliRunner
 
 from imbalance_tf import CohortError, load_cohort
@@ -124,6 +125,11 @@ def constant_scan(folder):
     save(path, np.where(scan > 0, 7, 0).astype(np.float32))
 
 
+def nothing_but_air(folder):
+    for suffix in ("t1", "flair", "seg"):
+        save(folder / "case_1" / f"case_1_{suffix}.nii.gz", np.zeros(SHAPE, np.uint8))
+
+
 def four_dimensions(folder):
     save(folder / "case_1" / "case_1_t1.nii.gz", np.zeros((*SHAPE, 2), np.float32))
 
@@ -147,6 +153,14 @@ def metaimage_of_no_bytes(folder):
         path.with_name(
             path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
         ).touch()
+        path.unlink()
+
+
+def metaimage_in_colour(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        rgb = np.zeros((*SHAPE[::-1], 3), np.uint8)
+        name = path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
+        sitk.WriteImage(sitk.GetImageFromArray(rgb, isVector=True), str(path.with_name(name)))
         path.unlink()
 
 
@@ -280,7 +294,7 @@ KINDS = [
     (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
     (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
     (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
-    (complex_numbers, CohortError, "holds complex64, not one number a voxel"),
+    (complex_numbers, CohortError, "holds complex64, not one number per voxel"),
     (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),
     (patterns_across_cases, CohortError, "case_1_t1.nii.gz belongs to 2 cases"),
     (pattern_of_no_name, ValueError, "has the pattern '.' for 't1'; a file name pattern"),
@@ -288,10 +302,12 @@ KINDS = [
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
+    (nothing_but_air, CohortError, "case_1_flair.nii.gz, .*case_1_t1.nii.gz: nothing but air"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
     (header_of_another_type, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
     (metaimage_of_no_bytes, CohortError, "case_1_truth.mha: cannot be read as MetaImage"),
+    (metaimage_in_colour, CohortError, "case_1_t1.mha: 3 dimensions and 3 numbers per voxel"),
     (decathlon_of_two_channels, CohortError, r"\(40, 36, 12, 2\); four dimensions.* of 4: flair"),
     (scheme_file_in_the_folder_without_values, ValueError, r"scheme.toml is no label scheme: its"),
     (missing_scheme_file, FileNotFoundError, "there is no scheme file .*mine.toml"),
@@ -306,7 +322,7 @@ KINDS = [
     (modalities_in_one_word, ValueError, "modalities='flair'; a list of different modalities"),
     (names_of_2023_with_the_values_of_2017, CohortError, "fit several .*brats2017, brats2024"),
     (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
-    (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*narrow the pattern '\*.nii.gz'"),
+    (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*'\*.nii.gz'\).*narrower pattern"),
     (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
     (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),
     (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),

@@ -1,6 +1,7 @@
 """check: everything that is wrong at once; and on_error="skip"."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -93,6 +94,31 @@ def test_what_was_decided_is_said(tmp_path, write_case):
     assert "1 tumour voxels outside the brain counted as brain" in case.notes
     assert "without necrosis, edema" in case.notes
     assert "brain: where a modality is not air" in case.notes
+
+
+def test_shares_are_by_value_where_no_scheme_can_be_told(tmp_path, write_case):
+    write_case(tmp_path, "a", values=(0, 1, 2))
+    report = check_folder(tmp_path)
+    assert report.scheme is None
+    assert list(report.cases[0].shares) == ["value 0", "value 1", "value 2"]
+    assert sum(report.cases[0].shares.values()) == pytest.approx(1)
+    (problem,) = report.problems
+    assert "the label values [0, 1, 2] fit several releases" in problem
+
+
+def test_a_folder_that_may_not_be_entered_is_a_problem(case_folder, monkeypatch):
+    scandir = os.scandir
+
+    def refused(folder):
+        if str(folder).endswith("case_1"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    report = check_folder(case_folder)
+    assert [case.case for case in report.cases] == ["case_0", "case_2"]
+    (problem,) = report.problems
+    assert "case_1: cannot be entered (Permission denied)" in problem
 
 
 def test_it_needs_no_tensorflow(case_folder):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from imbalance_tf import AIR, SCHEMES, CohortError, load_cohort
+from imbalance_tf import AIR, SCHEMES, CohortError, check_folder, load_cohort
 
 from ..conftest import SHAPE, save
 
@@ -251,6 +251,28 @@ def test_a_file_that_does_not_say_where_it_lies(tmp_path, lost, axes):
     for one, other in zip(placed, unplaced, strict=True):
         assert np.array_equal(one.labels, other.labels)
         assert np.array_equal(one.images, other.images)
+    (report,) = check_folder(tmp_path / "lost").cases
+    as_in = "BraTS" if lost == ".nii.gz" else "the other files"
+    assert any(
+        note.startswith("no sform or qform in ") and note.endswith(f"as in {as_in}")
+        for note in report.notes
+    )
+
+
+def test_a_volume_is_the_same_however_it_is_stored(tmp_path):
+    brats2017(tmp_path / "plain", _labels((1, 2, 3, 4)))
+    for path in (tmp_path / "plain").rglob("*.nii.gz"):
+        image = nib.load(path)
+        target = tmp_path / "other" / "case" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if "flair" in path.name:
+            image = nib.Nifti1Image(np.asarray(image.dataobj)[..., None], image.affine)
+        elif "seg" in path.name:
+            image = nib.Nifti1Image(image.get_fdata(), image.affine)
+        else:
+            image = nib.Nifti2Image(np.asarray(image.dataobj), image.affine)
+        nib.save(image, target)
+    assert load_cohort(tmp_path / "other")[0].digest == load_cohort(tmp_path / "plain")[0].digest
 
 
 def test_names_that_two_releases_share_leave_the_choice_to_the_person(tmp_path):

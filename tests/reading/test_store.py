@@ -220,12 +220,12 @@ def _pickle(path):
 def test_a_damaged_entry_is_read_again(case_folder, tmp_path, reads, file, damage):
     good = load_cohort(case_folder)  # not mapped from the file that is damaged
     load_cohort(case_folder, cache=tmp_path / "cache")
-    reads.clear()
-    path = _entries(tmp_path / "cache")[1] / file
-    damage(path)
+    entries = _entries(tmp_path / "cache")
+    damage(entries[1] / file)
     reads.clear()
     _same(load_cohort(case_folder, cache=tmp_path / "cache"), good)
     assert reads == ["case_1"]
+    assert _entries(tmp_path / "cache") == entries  # nothing of it is moved aside
     reads.clear()
     _same(load_cohort(case_folder, cache=tmp_path / "cache"), good)
     assert reads == []
@@ -293,6 +293,22 @@ def test_something_else_in_its_place_is_replaced(case_folder, tmp_path, what):
     else:
         place.symlink_to(tmp_path / "nowhere")
     assert load_cohort(case_folder, cache=tmp_path / "cache").fingerprint == good
+    assert place.is_dir()
+    aside = place.with_name(f"{place.name}.aside-1")
+    assert aside.is_symlink() if what == "link" else aside.read_text() == "not a folder"
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_goes():
+    resource = pytest.importorskip("resource")
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+        store.allow_open_files(40)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (600, hard)
+        store.allow_open_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (712, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_cache_that_cannot_be_written_says_so(case_folder, tmp_path):
@@ -325,17 +341,18 @@ def test_a_folder_that_is_refused_before_it_is_read_leaves_no_cache(case_folder,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("moment", ["_written", "_seal", "remove_own"])
+@pytest.mark.parametrize("moment", ["store._written", "store._seal", "Path.rename"])
 def test_a_read_that_was_killed_goes_on_with_what_was_read(case_folder, tmp_path, reads, moment):
     script = (
         "import os, sys\n"
+        "from pathlib import Path\n"
         "from imbalance_tf.reading import loading, store\n"
-        f"kept, calls = store.{moment}, []\n"
+        f"kept, calls = {moment}, []\n"
         "def killed(*arguments):\n"
         "    calls.append(arguments)\n"
         "    if len(calls) == 3: os.kill(os.getpid(), 9)\n"
         "    return kept(*arguments)\n"
-        f"store.{moment} = killed\n"
+        f"{moment} = killed\n"
         "loading.load_cohort(sys.argv[1], cache=sys.argv[2])\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, case_folder, tmp_path / "cache"])
