@@ -198,7 +198,7 @@ class Own(keras.Model):
     ("model", "words"),
     [
         (Own, "make it with keras.Sequential or keras.Model"),
-        (lambda: keras.Sequential([layers.Conv2D(3, 3)]), "was not built yet"),
+        (lambda: keras.Sequential([layers.Conv2D(3, 3)]), "is not built yet"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(3, 3)]),
             "one input, patches",

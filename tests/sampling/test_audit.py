@@ -78,5 +78,5 @@ def test_what_is_missing_is_named(cohort):
 
 def test_a_sampler_is_not_audited_on_another_cohort(cohort):
     other = cohort.subset(cohort.case_ids)
-    with pytest.raises(ValueError, match=r"but the sampler draws from .* leave cohort= out"):
+    with pytest.raises(ValueError, match=r"but the sampler samples from .* leave cohort= out"):
         audit(BalancedSampler(cohort, seed=0), batches=1, cohort=other)
