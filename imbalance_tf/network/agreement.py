@@ -1,7 +1,6 @@
-"""Agreement: the maps of a patch classifier, compared with those of its core.
+"""Agreement: whether each operation of a patch classifier gives the same on patches and windows.
 
-Each operation is compared at a few patches of made-up windows, so no list of layer types has to
-know what has an exact dense form, and an operation that has none is named.
+It is measured, so no list of layer types has to know what has an exact dense form.
 """
 
 from collections.abc import Iterator
@@ -46,22 +45,15 @@ class Step:
     pools: int
 
 
-def compare(
-    model: keras.Model,
-    patches: keras.KerasTensor,
-    windows: keras.KerasTensor,
-    steps: list[Step],
-    *,
-    complete: bool,
-) -> None:
+def compare(model: keras.Model, steps: list[Step], *, complete: bool) -> None:
     """Compare every step on made-up windows, and on patches that are cut out of them.
 
-    `complete` says that the last step gives the logits of the model.
+    The first step is the input; if `complete`, the last gives the logits of the model.
 
     Raises
     ------
     ValueError
-        If the model gives probabilities, or patches and windows disagree.
+        If the model gives probabilities, or a patch and a window disagree.
     """
     size, block = model.input_shape[1], 2 ** max(step.pools for step in steps)
     side = block * -(-size // block)
@@ -78,7 +70,7 @@ def compare(
 
     # Twice, once with other weights: a weight that is zero now may hide what training will show.
     for shaken in (False, True):
-        maps, error = _maps(patches, windows, steps, [cut, scans], generator if shaken else None)
+        maps, error = _maps(steps, [cut, scans], generator if shaken else None)
         for step, (on_patches, on_windows) in zip(steps, maps, strict=False):
             _compare_step(model, step, on_patches, on_windows, places)
         if error:
@@ -91,33 +83,27 @@ def compare(
 
 
 def _maps(
-    patches, windows, steps: list[Step], inputs, generator: np.random.Generator | None
+    steps: list[Step], inputs: list[np.ndarray], generator: np.random.Generator | None
 ) -> tuple[list[tuple], Exception | None]:
     """The maps (of patches, of windows) of the steps, up to the first that fails, and its error.
 
     With a generator the weights are shaken; those of the model stay as they are.
     """
-
-    def run(some: list[Step]):
-        maps = [each for step in some for each in (step.patch, step.window)]
-        probe = keras.Model([patches, windows], maps)
+    error = None
+    for end in range(len(steps), 0, -1):
+        maps = [each for step in steps[:end] for each in (step.patch, step.window)]
+        probe = keras.Model(maps[:2], maps)
         weights = [np.asarray(variable) for variable in probe.trainable_variables]
         if generator:
             weights = [_shaken(weight, generator) for weight in weights]
         others = [variable.value for variable in probe.non_trainable_variables]
-        maps, _ = probe.stateless_call(weights, others, inputs, training=False)
-        return list(zip(maps[::2], maps[1::2], strict=True))
-
-    try:
-        return run(steps), None
-    except ERRORS:  # one of them fails: run them one by one up to it
-        done: list[tuple] = []
         try:
-            for step in steps:
-                done += run([step])
-        except ERRORS as error:
-            return done, error
-        raise
+            maps, _ = probe.stateless_call(weights, others, inputs, training=False)
+        except ERRORS as failure:
+            error = failure
+        else:
+            return list(zip(maps[::2], maps[1::2], strict=True)), error
+    return [], error
 
 
 def _windows(generator: np.random.Generator, side: int, channels: int) -> np.ndarray:
@@ -141,10 +127,11 @@ def _compare_step(model: keras.Model, step: Step, on_patches, on_windows, places
     same = list(_parts(whole, step.pools, own.shape[1:3], places))
     if any(part.shape != own.shape[1:] for part in same):
         why = f"of a window it leaves {whole.shape[1:]}, not the map {own.shape[1:]} of every patch"
-        raise NoDenseForm(model, step.operation, why)
-    if (apart := _apart(own, np.stack(same))) > tolerance:
+    elif (apart := _apart(own, np.stack(same))) > tolerance:
         why = f"a patch and the window around it differ by {apart:.2g} of the largest value"
-        raise NoDenseForm(model, step.operation, why)
+    else:
+        return
+    raise NoDenseForm(model, step.operation, why)
 
 
 def _float(tensor) -> np.ndarray:

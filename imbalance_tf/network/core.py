@@ -1,8 +1,7 @@
 """The core of the dense form: the graph of a patch classifier, called on windows of any size.
 
-Every operation of the graph is called again, on a window instead of a patch; pools are split into
-quarters. Whether this gives what the patch model gives is measured for each operation
-(`agreement.compare`), so no list of layer types has to know what is exact.
+Every operation of the graph is called again, on a window instead of a patch, and pools are split
+into quarters. `compare` then measures, for each operation, whether that is exact.
 """
 
 from collections.abc import Callable
@@ -35,43 +34,35 @@ def core_of(model: keras.Model) -> tuple[keras.Model, int]:
         If the model is no patch classifier with logits, or one of its operations, which is named,
         has no exact dense form.
     """
-    _refuse_other_models(model)
-    patches = keras.Input(model.input_shape[1:], dtype="float32")
-    windows = keras.Input((None, None, model.input_shape[-1]), dtype="float32")
-    steps, problem = _rebuilt(model, patches, windows)
-    start()
-    if steps:
-        compare(model, patches, windows, steps, complete=problem is None)
-    if problem:
-        raise problem
-    logits = steps[-1].window
-    for _ in range(steps[-1].pools):
-        logits = _Interleave()(logits)
-    return keras.Model(windows, logits, name=f"{model.name}_core"), 2 ** steps[-1].pools
-
-
-def _refuse_other_models(model: keras.Model) -> None:
     if not _is_graph(model):
         raise ValueError(
             f"'{model.name}' is no chain or graph of layers, or is not built yet, so it has no "
             f"dense form; make it with keras.Sequential or keras.Model(inputs, outputs), from a "
             f"keras.Input on"
         )
-    shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
-    if len(shapes) != 2 or len(shapes[0]) != 4 or None in shapes[0][1:]:
+    shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
+    (rows, *others), *ends = shapes
+    if (
+        len(others) != 2
+        or None in (rows, *others)
+        or rows != others[0]
+        or len(ends) != 1
+        or (ends[0][:-1] not in ((), (1, 1)))
+    ):
         raise ValueError(
-            f"'{model.name}' takes and gives {shapes}; one input, patches (rows, columns, "
-            f"modalities), and one output, logits, are expected"
+            f"'{model.name}' takes and gives {shapes}; one input, square patches (rows, columns, "
+            f"modalities), and one output, (classes) or (1, 1, classes), are expected: end in a "
+            f"full-window convolution that leaves (1, 1)"
         )
-    if shapes[0][1] != shapes[0][2]:
-        raise ValueError(
-            f"'{model.name}' takes {shapes[0][1]}x{shapes[0][2]} patches; squares are expected"
-        )
-    if shapes[1][1:-1] not in ((), (1, 1)):
-        raise ValueError(
-            f"the last map of '{model.name}' is {shapes[1][1:-1]}; it must end in a full-window "
-            f"convolution that leaves (1, 1)"
-        )
+    steps, problem = _rebuilt(model)
+    start()
+    compare(model, steps, complete=problem is None)
+    if problem:
+        raise problem
+    logits, pools = steps[-1].window, steps[-1].pools
+    for _ in range(pools):
+        logits = _Interleave()(logits)
+    return keras.Model(steps[0].window, logits, name=f"{model.name}_core"), 2**pools
 
 
 def _is_graph(operation: keras.Operation) -> bool:
@@ -79,13 +70,13 @@ def _is_graph(operation: keras.Operation) -> bool:
     return isinstance(operation, keras.Model) and all(ends)
 
 
-def _rebuilt(
-    model: keras.Model, patches: keras.KerasTensor, windows: keras.KerasTensor
-) -> tuple[list[Step], NoDenseForm | None]:
-    """Call every operation of the model on a patch and on a window, in the same order.
+def _rebuilt(model: keras.Model) -> tuple[list[Step], NoDenseForm | None]:
+    """Call every operation of the model on a patch and on a window: the steps, input first.
 
-    It stops at the first that cannot be called on a window, and returns the error that says so.
+    They end before the first that cannot be called on a window; the error says so.
     """
+    patches = keras.Input(model.input_shape[1:], dtype="float32")
+    windows = keras.Input((None, None, model.input_shape[-1]), dtype="float32")
     on_patches = []
 
     def call(operation, *args, **kwargs):
@@ -95,7 +86,7 @@ def _rebuilt(
 
     _replay(model, patches, call)
 
-    steps: list[Step] = []
+    steps = [Step(model, patches, windows, pools=0)]
     own = iter(on_patches)
     pools = {id(windows): 0}  # how many pools each map has passed
 
