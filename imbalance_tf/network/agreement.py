@@ -15,10 +15,10 @@ from imbalance_tf.cohort.case import AIR
 __all__ = ["ERRORS", "FAILS", "NoDenseForm", "Step", "compare"]
 
 _TOLERANCE = 0.005
-"""Relative to the largest value of a map. Other orders of summation stay far below it, also with
-the 19-bit products of some GPUs; an operation without a dense form is far above it."""
+"""Relative to the largest value of a map: far above what another order of summation changes, also
+with the 19-bit products of some GPUs, and far below what an inexact operation does."""
 _HALF = 0.06
-"""The same where a map is in half precision."""
+"""The same for a map in half precision."""
 
 ERRORS = (ValueError, TypeError, tf.errors.OpError)
 FAILS = "it works on patches of one size only"
@@ -48,12 +48,8 @@ class Step:
 def compare(model: keras.Model, steps: list[Step], *, complete: bool) -> None:
     """Compare every step on made-up windows, and on patches that are cut out of them.
 
-    The first step is the input; if `complete`, the last gives the logits of the model.
-
-    Raises
-    ------
-    ValueError
-        If the model gives probabilities, or a patch and a window disagree.
+    The first step is the input; if `complete`, the last gives the logits of the model. ValueError
+    if the model gives probabilities, or a patch and a window differ.
     """
     size, block = model.input_shape[1], 2 ** max(step.pools for step in steps)
     side = block * -(-size // block)

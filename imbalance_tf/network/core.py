@@ -18,21 +18,11 @@ serializable = keras.saving.register_keras_serializable(package="imbalance_tf")
 
 
 def core_of(model: keras.Model) -> tuple[keras.Model, int]:
-    """Rebuild the graph of a patch classifier for windows, and compare both.
+    """The core of a patch classifier, with its weights, and the block: the stride of all pools.
 
-    Returns
-    -------
-    core : keras.Model
-        Windows (N, R + P - 1, C + P - 1, M) -> logits (N, R, C, classes), P the patch size; R and
-        C are multiples of the block. It shares the weights of the patch classifier.
-    block : int
-        The stride of all pools together.
-
-    Raises
-    ------
-    ValueError
-        If the model is no patch classifier with logits, or one of its operations, which is named,
-        has no exact dense form.
+    The core takes windows (N, R + P - 1, C + P - 1, M) and gives logits (N, R, C, classes), where P
+    is the patch size, and R and C are multiples of the block. ValueError if the model is no patch
+    classifier with logits, or an operation, which is named, has no exact dense form.
     """
     if not _is_graph(model):
         raise ValueError(
@@ -42,13 +32,8 @@ def core_of(model: keras.Model) -> tuple[keras.Model, int]:
         )
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
     (rows, *others), *ends = shapes
-    if (
-        len(others) != 2
-        or None in (rows, *others)
-        or rows != others[0]
-        or len(ends) != 1
-        or (ends[0][:-1] not in ((), (1, 1)))
-    ):
+    square = len(others) == 2 and others[0] == rows and None not in (rows, others[1])
+    if not square or len(ends) != 1 or ends[0][:-1] not in ((), (1, 1)):
         raise ValueError(
             f"'{model.name}' takes and gives {shapes}; one input, square patches (rows, columns, "
             f"modalities), and one output, (classes) or (1, 1, classes), are expected: end in a "

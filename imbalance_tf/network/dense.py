@@ -1,10 +1,10 @@
 """The dense form: the weights of a patch classifier over whole slices, exactly.
 
-One patch per voxel computes nearly everything many times. An unpadded convolution can run over the
-whole slice instead. A 2x2 pool keeps one value in four, and which one depends on where the patch
-begins: so the map is pooled at every place and split into the four possible quarters, which are
-stacked along the batch axis and interleaved at the end (Giusti et al. 2013, "Fast image scanning
-with deep max-pooling convolutional neural networks").
+An unpadded convolution can run over the whole slice instead of one patch per voxel. A 2x2 pool
+keeps one value in four, and which one depends on where the patch begins: so the map is pooled at
+every place and split into the four possible quarters, which are stacked along the batch axis and
+interleaved at the end (Giusti et al. 2013, "Fast image scanning with deep max-pooling convolutional
+neural networks").
 """
 
 from functools import lru_cache
@@ -20,9 +20,7 @@ from .core import ShapeLayer, core_of, serializable
 
 __all__ = ["fully_convolutional", "segment"]
 
-_SLICES, _SIDE = 4, 256
-"""Slices, and rows and columns, computed at a time: enough for the processor, and a bound on
-memory."""
+_SLICES, _SIDE = 4, 256  # of a tile: large enough to fill the processor, and a bound on memory
 
 
 def fully_convolutional(model: keras.Model) -> keras.Model:
@@ -113,11 +111,8 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     for first in range(0, len(images), _SLICES):
         slices = slice(first, first + _SLICES)
         for box in find_objects(brain[slices].any(axis=0).astype(np.uint8)):
-            whole = np.pad(
-                images[slices].astype(np.float32),
-                ((0, 0), margins, margins, (0, 0)),
-                constant_values=AIR,
-            )
+            pads = ((0, 0), margins, margins, (0, 0))
+            whole = np.pad(images[slices].astype(np.float32), pads, constant_values=AIR)
             starts = (range(side.start, side.stop, _SIDE) for side in box)
             for top, left in product(*starts):
                 height, width = min(_SIDE, box[0].stop - top), min(_SIDE, box[1].stop - left)

@@ -53,8 +53,7 @@ def audit(
     Parameters
     ----------
     source : sampler, or tf.data.Dataset
-        A dataset of `patch_dataset` with ``with_centres=True``. Its labels are compared with the
-        cohort's.
+        A dataset of ``patch_dataset(..., with_centres=True)``; its labels are tested too.
     batches : int
         How many batches to count; of a dataset at most one pass.
     cohort : Cohort, optional
@@ -92,14 +91,12 @@ def audit(
         copied = copy(source)
         sampled = [np.asarray(copied.draw(batch_size)) for _ in range(batches)]
     brains = [case.brain for case in cohort]
-    with_brain = [
-        cut_patches(brains, centres, patch_size, fill=False).any(axis=(1, 2)) for centres in sampled
-    ]
+    brain_patches = (cut_patches(brains, each, patch_size, fill=False) for each in sampled)
     return Audit(
         table=_table(sampled, cohort, getattr(source, "shares", None)),
         patches=sum(map(len, sampled)),
         batches=len(sampled),
-        without_brain=int(sum((~each).sum() for each in with_brain)),
+        without_brain=sum(int((~each.any(axis=(1, 2))).sum()) for each in brain_patches),
     )
 
 
@@ -116,10 +113,8 @@ def _of_dataset(
         size = patches.shape[1]
         own = labels if labels.ndim == 1 else labels[:, size // 2, size // 2]
         if wrong := int((own != cohort.labels_at(centres)).sum()):
-            raise ValueError(
-                f"{wrong} of {len(own)} labels in batch {len(sampled)} are not those of their "
-                f"centres"
-            )
+            where = f"{len(own)} labels in batch {len(sampled)}"
+            raise ValueError(f"{wrong} of {where} are not those of their centres")
         sampled.append(centres)
     return sampled, size
 

@@ -17,9 +17,9 @@ _ended = float("-inf")
 def waited_for(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function for ``tf.numpy_function`` whose running calls delay the end of a script.
 
-    A pipeline prepares batches ahead of the reader. A thread of it that needs the interpreter while
-    the interpreter exits waits forever, and so does whoever frees the iterator:
-    ``batches = iter(dataset); next(batches)`` at the end of a script would hang (TensorFlow 2.21).
+    A pipeline prepares batches ahead of the reader. If its thread needs the interpreter while that
+    exits, it waits forever, and ``next(iter(dataset))`` at the end of a script hangs (TensorFlow
+    2.21).
     """
 
     def call(*arguments):

@@ -24,10 +24,9 @@ def cut_patches(
     fill: float,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Cut squares out of axial slices.
+    """Cut squares out of axial slices: (n, size, size, ...), in the dtype of the volumes.
 
-    A patch begins ``size // 2`` rows and columns before its centre voxel, which therefore stands
-    at ``[size // 2, size // 2]`` of the patch.
+    The centre voxel of a patch stands at ``[size // 2, size // 2]``.
 
     Parameters
     ----------
@@ -39,10 +38,6 @@ def cut_patches(
         The value beyond the border of a volume.
     out : array, optional
         Where to write the patches; a new array by default.
-
-    Returns
-    -------
-    (n, size, size, ...) array, dtype of the volumes
 
     Examples
     --------
@@ -91,12 +86,10 @@ def patch_dataset(
     ----------
     sampler : object with ``draw(n) -> (n, 4) centres`` and ``cohort``
         Patches are cut from the sampler's own cohort.
-    steps : int
-        Batches in one pass.
-    batch_size : int
-        Patches in a batch (paper: 120).
+    steps, batch_size : int
+        Batches in one pass, and patches in a batch.
     patch_size : int
-        Rows and columns of a patch, in voxels (paper: 64).
+        Rows and columns of a patch, in voxels.
     target : {"centre", "patch"}
         The label of the centre voxel, or the label map of the whole patch (to train a U-Net).
     with_centres : bool

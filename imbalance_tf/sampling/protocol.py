@@ -9,10 +9,8 @@ from imbalance_tf.cohort.cohort import Cohort
 
 __all__ = ["BATCH_SIZE", "PATCH_SIZE", "Sampler", "checked_centres"]
 
-BATCH_SIZE = 120
-"""Patches in a batch of the paper."""
-PATCH_SIZE = 64
-"""Rows and columns of a patch of the paper, in voxels."""
+BATCH_SIZE, PATCH_SIZE = 120, 64
+"""The paper's: patches in a batch, and rows and columns of a patch."""
 
 
 class Sampler(Protocol):
@@ -25,12 +23,9 @@ class Sampler(Protocol):
 
 
 def checked_centres(batches: Sequence, n: int, cohort: Cohort) -> np.ndarray:
-    """Check batches of n centres from any sampler; return them as (batches, n, 4) int32.
+    """Batches of n centres from any sampler as (batches, n, 4) int32.
 
-    Raises
-    ------
-    ValueError
-        If they are not integers of shape (n, 4), or lie outside the scans of the cohort.
+    ValueError if they are not integers of shape (n, 4), or lie outside the scans of the cohort.
     """
     batches = [np.asarray(batch) for batch in batches]
     for batch in batches:
@@ -40,19 +35,15 @@ def checked_centres(batches: Sequence, n: int, cohort: Cohort) -> np.ndarray:
                 f"row, column) of shape {(n, 4)} are expected"
             )
     centres = np.concatenate(batches)  # checked together, which is faster than batch by batch
-    cases = centres[:, 0]
-    if not 0 <= cases.min() <= cases.max() < len(cohort):
-        raise ValueError(
-            f"the sampler gave cases from {cases.min()} to {cases.max()}; the cohort has "
-            f"{len(cohort)}"
-        )
     low, high = cohort.limits
-    outside = ((centres[:, 1:] < low[cases]) | (centres[:, 1:] >= high[cases])).any(axis=1)
-    if outside.any():
-        case, *centre = centres[outside][0].tolist()
+    cases = centres[:, 0].clip(0, len(cohort) - 1)
+    inside = ((centres[:, 1:] >= low[cases]) & (centres[:, 1:] < high[cases])).all(axis=1)
+    wrong = np.flatnonzero(~inside | (cases != centres[:, 0]))
+    if len(wrong):
+        case = cases[wrong[0]]
         raise ValueError(
-            f"the sampler gave the centre {tuple(centre)} in case '{cohort.case_ids[case]}'; its "
-            f"scan has slices, rows and columns from {tuple(low[case].tolist())} to "
-            f"{tuple((high[case] - 1).tolist())}"
+            f"the sampler gave the centre {tuple(centres[wrong[0]].tolist())}; the cohort has "
+            f"{len(cohort)} cases, and the scan of case {case}, '{cohort.case_ids[case]}', goes "
+            f"from {tuple(low[case].tolist())} to {tuple((high[case] - 1).tolist())}"
         )
     return centres.astype(np.int32, copy=False).reshape(len(batches), n, 4)

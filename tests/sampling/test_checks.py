@@ -130,7 +130,10 @@ BROKEN = {
         seeded(lambda own: np.random.default_rng([*np.random.get_state()[1][:3], own.draws])),
         "global state: numpy.random's state changes a batch",
     ),
-    "no seed": (seeded(lambda _: np.random.default_rng()), "seed: seed 0 gives other batches the"),
+    "no seed": (
+        seeded(lambda _: np.random.default_rng()),
+        "seed: with `draws` set to 0, a new sampler of seed 0 gives another batch",
+    ),
     "ignores the seed": (
         seeded(lambda own: np.random.default_rng(own.draws)),
         "seed: batch 0 of seed 1 is batch 0 of seed 0; another one is expected",
@@ -143,7 +146,10 @@ BROKEN = {
         seeded(lambda own: np.random.default_rng(own.seed)),
         "draws: batch 1 of seed 0 is batch 0 of seed 0; another one is expected",
     ),
-    "a stream": (Stream, "draws: with `draws` set to 1 another batch follows; batch 1 is expected"),
+    "a stream": (
+        Stream,
+        "draws: with `draws` set to 1, a new sampler of seed 0 gives another batch",
+    ),
     "counts by two": (Uncounted, "draws: after 3 batches `draws` is 6; 3, the number of the next"),
     "one of a class too many": (
         counted(lambda right, *_: right + (right.sum() > 100) * np.array([1, -1, 0, 0, 0])),
