@@ -95,10 +95,9 @@ def _maps(
         others = [variable.value for variable in probe.non_trainable_variables]
         try:
             maps, _ = probe.stateless_call(weights, others, inputs, training=False)
+            return list(zip(maps[::2], maps[1::2], strict=True)), error
         except ERRORS as failure:
             error = failure
-        else:
-            return list(zip(maps[::2], maps[1::2], strict=True)), error
     return [], error
 
 

@@ -48,10 +48,10 @@ def check_sampler(make: Callable[[Cohort, int], Any]) -> None:
       whole number below or above, and any number of batches together less than 4 more or fewer.
     - uniformity: every voxel of a class can be sampled, all of them equally often (chi-square).
 
-    What a sampler says about itself is believed. ``within="case"``: the cases with a class are
-    equally frequent, and so are its voxels in a case. ``"brain"`` and ``"slice"``, which may leave
-    the brain: all voxels are equally frequent, whatever their class. ``"class"``: as above, which is
-    the default. With any other value, or centres in its `pool`, uniformity is not checked.
+    The attribute `within` of a sampler says what is uniform: ``"class"`` (as above; the default),
+    ``"case"`` (the cases that have a class, and its voxels in a case), ``"brain"``, or ``"slice"``
+    (all voxels of the brain, or of the scan, whatever their class). With any other value, or with
+    centres in `pool`, which come first, uniformity is not checked.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def _check_uniformity(voxels: pd.DataFrame, within: str) -> None:
         return
     for name, own in voxels[["case", "drawn"]].groupby(voxels["class"]):
         in_case = own.groupby("case").drawn.transform("size")
-        weights = 1 / in_case if within == "case" else 1 + 0 * in_case
+        weights = in_case ** (-1.0 if within == "case" else 0.0)
         own = own.assign(expected=own.drawn.sum() * weights / weights.sum())
         missed = own.drawn == 0
         found = f"{missed.sum()} of {len(own)} voxels of class '{name}' are never sampled"

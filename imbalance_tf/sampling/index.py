@@ -47,11 +47,10 @@ class ClassIndex:
         self._widths = shapes[:, 2]
         self._areas = shapes[:, 1] * shapes[:, 2]
 
-        # A rank is looked up by bisection among groups, then by comparing it with all blocks of
-        # the group and all runs of the block. A bisection down to the runs would miss the
-        # processor's cache at every step, and cost more the more cases there are. A block keeps
-        # the ends of its runs (ranks within the block) and the low and high halves of their
-        # starts side by side, in one place of memory.
+        # A rank is looked up by bisection among groups, then compared with all blocks of the group
+        # and all runs of the block: a bisection down to the runs would miss the processor's cache
+        # at every step. A block keeps the ends of its runs (ranks within the block) and the low
+        # and high halves of their starts in one place of memory.
         runs = sum(len(case.runs.starts) for case in cohort)
         blocks = -(-runs // _BLOCK)
         longest = max((int(case.runs.lengths.max(initial=0)) for case in cohort), default=0)
