@@ -156,7 +156,8 @@ def test_the_dense_form_shares_the_weights():
 
 def test_the_seed_decides_the_weights():
     one, same, other = (patch_cnn(channels=1, classes=2, seed=seed) for seed in (1, 1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), same.get_weights()))  # noqa: B905
+    pairs = zip(one.get_weights(), same.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
 
 

@@ -13,7 +13,7 @@ from ..conftest import at, relabelled
 
 
 class Fixed:
-    """A sampler that draws what it was given: whatever has a cohort and draw(n) is a sampler."""
+    """A sampler that gives what it was given: whatever has a cohort and draw(n) is a sampler."""
 
     def __init__(self, cohort, centres):
         self.cohort = cohort
