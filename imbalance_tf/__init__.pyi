@@ -48,6 +48,7 @@ from .sampling.audit import (
 from .sampling.audit import (
     audit as audit,
 )
+from .sampling.checks import check_sampler as check_sampler
 from .sampling.index import ClassIndex as ClassIndex
 from .sampling.patches import patch_dataset as patch_dataset
 from .sampling.samplers import (

@@ -1,17 +1,17 @@
 """TensorFlow and Keras, imported without their start-up noise.
 
-TensorFlow writes to file descriptor 2 when it is imported and when it runs its first operation:
-lines with process ids and times, which would stand in every executed notebook. No setting
-silences all of them, so the descriptor is turned away for those moments. Whatever was written is
-shown after all if they fail.
+TensorFlow writes lines with process ids and times to file descriptor 2 when it is imported and
+when it runs its first operation; they would stand in every executed notebook. No setting silences
+all of them, so the descriptor is redirected meanwhile, and what was written is shown on failure.
 
-The import itself runs no operation: a process may fork after it, and devices and threads
-(`tf.config`) can still be set.
+The import runs no operation: a process may fork after it, and devices and threads (`tf.config`) can
+still be set.
 """
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -21,11 +21,11 @@ __all__ = ["keras", "refuse_probabilities", "start", "tf"]
 
 
 @contextmanager
-def _descriptor_2_turned_away():
+def _silent() -> Iterator[None]:
     try:
         sys.stderr.flush()
         kept = os.dup(2)
-    except (AttributeError, OSError):  # there is no descriptor 2 to write to
+    except (AttributeError, OSError):  # the process has no descriptor 2
         yield
         return
     with tempfile.TemporaryFile() as noise:
@@ -41,37 +41,32 @@ def _descriptor_2_turned_away():
             os.close(kept)
 
 
-# INFO lines go on after the start: each exhausted tf.data iterator writes one.
+# INFO lines do not end with the start: each exhausted tf.data iterator writes one.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-# By itself TensorFlow uses oneDNN only where the processor has VNNI; without it, training takes
-# twice as long (benchmarks/training.py).
+# By default TensorFlow uses oneDNN only on processors with VNNI; without it, training takes twice
+# as long (benchmarks/training.py).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-with _descriptor_2_turned_away():
+with _silent():
     import keras
     import tensorflow as tf
 
 
 @cache
 def start() -> None:
-    """Run a first operation, with what TensorFlow says about it turned away.
-
-    Called by whatever is about to run one anyway.
-    """
-    with _descriptor_2_turned_away():
-        tf.zeros((), tf.float16) + 1.0  # that in half precision oneDNN may not help, it says once
+    """Run a first operation silently; called by whatever is about to run one anyway."""
+    with _silent():
+        tf.zeros((), tf.float16) + 1.0  # half precision has a message of its own
 
 
 def refuse_probabilities(model: keras.Model, outputs: np.ndarray) -> None:
-    """ValueError if what a classifier gives (N, classes) are probabilities, not logits.
+    """ValueError if the outputs (N, classes) of a classifier are probabilities, not logits.
 
-    A second softmax over probabilities leaves every class between 0 and e times the others: it
-    raises no error, and makes every confidence wrong. The softmax may be a layer, an activation, or
-    a function somewhere in the model, so only its outputs can tell.
+    A second softmax over probabilities raises no error, and makes every confidence wrong. The first
+    may be a layer, an activation or a function anywhere in the model, so the outputs are tested.
     """
     outputs = np.asarray(outputs, np.float64)
-    sums = outputs.sum(axis=-1)
-    # Half precision adds up to one within 0.01.
+    sums = outputs.sum(axis=-1)  # in half precision they are 1 within 0.01
     if len(outputs) and (outputs >= 0).all() and np.abs(sums - 1).max() < 0.02:
         raise ValueError(
             f"'{model.name}' gives probabilities, {len(outputs)} rows from 0 up that add up to 1; "

@@ -4,8 +4,6 @@ from imbalance_tf._tensorflow import keras, start, tf
 
 __all__ = ["ChannelBias", "patch_cnn"]
 
-_FILTERS = (16, 32, 64)
-
 
 @keras.saving.register_keras_serializable(package="imbalance_tf")
 class ChannelBias(keras.layers.Layer):
@@ -13,8 +11,9 @@ class ChannelBias(keras.layers.Layer):
 
     Examples
     --------
-    >>> ChannelBias()(np.zeros((1, 2, 2, 3))).shape                 # doctest: +SKIP
-    TensorShape([1, 2, 2, 3])
+    >>> from imbalance_tf.network.cnn import ChannelBias
+    >>> tuple(ChannelBias()(np.zeros((1, 2, 2, 3))).shape)
+    (1, 2, 2, 3)
     """
 
     def build(self, input_shape):
@@ -32,14 +31,12 @@ def patch_cnn(
     seed: int = 0,
     precision: str = "float32",
 ) -> keras.Model:
-    """A small CNN that names the class of the voxel at the centre of a patch.
+    """A small CNN that predicts the class of the voxel at the centre of a patch.
 
-    Three times an unpadded 3x3 convolution, a 2x2 max-pool, bias and ReLU, then one convolution
-    whose window is all that is left, then a linear layer. The paper gives no architecture; this one
-    is ours. Nothing is padded, so the same weights run over a whole slice exactly (see `segment`),
-    and nothing is batch-normalised: batch statistics would be one more thing that the composition
-    of a batch changes. It is loaded like any other model once this function has been imported,
-    which registers `ChannelBias`.
+    Three times an unpadded 3x3 convolution, a 2x2 max-pool, bias and ReLU, then a convolution whose
+    window is the whole remaining map, then a linear layer. The paper gives no architecture; this
+    one is ours. Nothing is padded, so the same weights run over a whole slice exactly (`segment`).
+    Nothing is batch-normalised, since batch statistics would depend on how a batch is sampled.
 
     Parameters
     ----------
@@ -52,13 +49,18 @@ def patch_cnn(
         Of the initial weights.
     precision : str
         Keras' dtype policy of the hidden layers, such as ``"mixed_bfloat16"``. Weights and logits
-        are float32 with any.
+        are always float32.
 
     Returns
     -------
     keras.Model
         Patches (N, patch_size, patch_size, channels) of any float dtype -> logits (N, classes)
-        float32. Not compiled.
+        float32. Not compiled. A saved model is loaded once this function has been imported.
+
+    Raises
+    ------
+    ValueError
+        If the patch is too small.
 
     Examples
     --------
@@ -73,32 +75,25 @@ def patch_cnn(
     start()
     seeds = iter(range(seed * 100, seed * 100 + 100))
 
-    def convolution(filters, window, *, use_bias=True, activation=None, name=None):
+    def convolution(filters, window, dtype=precision, **options):
         initializer = keras.initializers.HeUniform(seed=next(seeds))
         return keras.layers.Conv2D(
-            filters,
-            window,
-            use_bias=use_bias,
-            activation=activation,
-            kernel_initializer=initializer,
-            name=name,
-            dtype="float32" if name == "logits" else precision,
+            filters, window, kernel_initializer=initializer, dtype=dtype, **options
         )
 
-    # Every dtype is said: a global policy of Keras would otherwise decide those left open.
+    # Every dtype is given, or Keras' global policy would decide. Every name is given, because
+    # Keras numbers its own names over all models of a session.
     patches = keras.Input((patch_size, patch_size, channels), dtype="float32")
     model = keras.Sequential([patches], name="patch_cnn")
-    # Names are said too: Keras' own count on with every model that a session makes.
-    for number, filters in enumerate(_FILTERS, start=1):
+    for number, filters in enumerate((16, 32, 64), start=1):
         model.add(convolution(filters, 3, use_bias=False, name=f"convolution_{number}"))
         model.add(keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{number}"))
         # Bias and ReLU after the pool are the same function as before it, and the gradient of the
-        # bias does not slow down that of the convolution: a fifth more patches a second
-        # (benchmarks/training.py).
+        # bias is faster: a fifth more patches per second (benchmarks/training.py).
         model.add(ChannelBias(dtype=precision, name=f"bias_{number}"))
         model.add(keras.layers.ReLU(dtype=precision, name=f"relu_{number}"))
     window = model.output_shape[1:3]
     model.add(convolution(32, window, activation="relu", name="full_window"))
-    model.add(convolution(classes, 1, name="logits"))
+    model.add(convolution(classes, 1, dtype="float32", name="logits"))
     model.add(keras.layers.Flatten(dtype="float32", name="flatten"))
     return model

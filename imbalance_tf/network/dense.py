@@ -1,51 +1,50 @@
 """The dense form: the weights of a patch classifier over whole slices, exactly.
 
-Running one patch per voxel computes nearly everything many times over. A convolution without
-padding can simply run over the whole slice. A pool keeps one value in four, and which one depends
-on where the patch starts: so the map is pooled at every place and split into the four quarters
-that one value in four can be, each goes on alone, stacked along the batch axis, and the quarters
-are interleaved at the end (Giusti et al. 2013, "Fast image scanning with deep max-pooling
-convolutional neural networks").
+An unpadded convolution can run over the whole slice instead of one patch per voxel. A 2x2 pool
+keeps one value in four, and which one depends on where the patch begins: so the map is pooled at
+every place and split into the four possible quarters, which are stacked along the batch axis and
+interleaved at the end (Giusti et al. 2013, "Fast image scanning with deep max-pooling convolutional
+neural networks").
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from imbalance_tf._tensorflow import keras, tf
 from imbalance_tf.cohort.case import AIR
 
-from .core import core_of, serializable
+from .core import ShapeLayer, core_of, serializable
 
 __all__ = ["fully_convolutional", "segment"]
 
-_SLICES, _SIDE = 4, 256
-"""Largest part that is computed at a time: enough to fill the processor, and a bound on memory."""
+_SLICES, _SIDE = 4, 256  # of a tile: large enough to fill the processor, and a bound on memory
 
 
 def fully_convolutional(model: keras.Model) -> keras.Model:
-    """The dense form of a patch classifier: an ordinary Keras model, slice in, class map out.
+    """The dense form of a patch classifier as an ordinary Keras model: slices in, class maps out.
 
     Parameters
     ----------
     model : keras.Model
-        A patch classifier as `patch_cnn` makes it: unpadded convolutions of stride 1, 2x2 pools,
-        and whatever treats every voxel alike, as a chain or a graph of layers and functions; at
-        the end a full-window convolution, and logits.
+        A patch classifier as `patch_cnn` makes it: a chain or a graph of unpadded convolutions of
+        stride 1, 2x2 pools, and layers or functions that treat every voxel alike, then a
+        full-window convolution that gives logits.
 
     Returns
     -------
     keras.Model
-        Slices (N, H, W, M) of any size -> logits (N, H, W, classes): of each voxel what `model`
-        says of the patch around it, with air beyond the border. It shares the weights of `model`;
-        it is saved, and loaded once this function has been imported, like any other model.
+        Slices (N, H, W, M) of any size -> logits (N, H, W, classes): what `model` gives for the
+        patch around each voxel, with air beyond the border. It shares the weights of `model`. It
+        is saved like any other model, and loaded once this function has been imported.
 
     Raises
     ------
     ValueError
-        If the model gives probabilities, or an operation of it has no exact dense form: a few
-        patches are held against the dense form first, operation by operation.
+        If the model gives probabilities, or one of its operations, which is named, has no exact
+        dense form. This is tested on a few patches.
 
     Notes
     -----
@@ -53,19 +52,19 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
 
     Examples
     --------
-    >>> dense = fully_convolutional(model)                          # doctest: +SKIP
-    >>> classes = dense.predict(cohort.images[70:72]).argmax(axis=-1)       # doctest: +SKIP
-    >>> dense.save("dense.keras")                                   # doctest: +SKIP
+    >>> dense = fully_convolutional(model)
+    >>> dense.predict(cohort[0].images, verbose=0).shape
+    (3, 70, 61, 5)
+    >>> dense.save("dense.keras")
     """
-    core = core_of(model)
+    core, block = core_of(model)
     slices = keras.Input((None, None, model.input_shape[-1]), dtype="float32")
-    surrounded = _Surround(model.input_shape[1], core.block)(slices)
-    logits = _CropLike()([core.model(surrounded), slices])
+    logits = _CropLike()([core(_Surround(model.input_shape[1], block)(slices)), slices])
     return keras.Model(slices, logits, name=f"{model.name}_dense")
 
 
 def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
-    """Class probabilities of every voxel: what `model` says of the patch around it.
+    """Class probabilities of every voxel: what `model` gives for the patch around it.
 
     Parameters
     ----------
@@ -74,8 +73,7 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     images : (S, H, W, M) array
         Slices of any size. Beyond their border lies air, as in `patch_dataset`.
     brain : (S, H, W) bool array, optional
-        Where to look: slices and margins without brain are skipped. All else is class 0, with
-        probability 1.
+        Where to predict; elsewhere class 0 has probability 1. Everywhere by default.
 
     Returns
     -------
@@ -88,8 +86,9 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
 
     Examples
     --------
-    >>> probabilities = segment(model, cohort.images[70:72])        # doctest: +SKIP
-    >>> labels = probabilities.argmax(axis=-1)                      # doctest: +SKIP
+    >>> probabilities = segment(model, cohort[0].images, cohort[0].brain)
+    >>> probabilities.argmax(axis=-1).shape
+    (3, 70, 61)
     """
     run, block = _compiled(model)
     images = np.asarray(images)
@@ -107,68 +106,44 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
         )
     probabilities = np.zeros((*images.shape[:3], model.output_shape[-1]), np.float32)
     probabilities[..., 0] = 1
-    step = max(16, block)  # a few shapes only, since each new one is prepared anew
-    for tile in _tiles(brain):
-        slices, rows, columns = tile
-        window = _window(images[slices], rows, columns, size, step)
-        part = run(tf.constant(window)).numpy()[
-            :, : rows.stop - rows.start, : columns.stop - columns.start
-        ]
-        np.copyto(probabilities[tile], part, where=brain[tile][..., None])
+    step = max(16, block)  # windows of few different sizes, since TensorFlow prepares each anew
+    margins = size // 2, size - size // 2 - 1 + step
+    for first in range(0, len(images), _SLICES):
+        slices = slice(first, first + _SLICES)
+        for box in find_objects(brain[slices].any(axis=0).astype(np.uint8)):
+            pads = ((0, 0), margins, margins, (0, 0))
+            whole = np.pad(images[slices].astype(np.float32), pads, constant_values=AIR)
+            starts = (range(side.start, side.stop, _SIDE) for side in box)
+            for top, left in product(*starts):
+                height, width = min(_SIDE, box[0].stop - top), min(_SIDE, box[1].stop - left)
+                rows, columns = (size - 1 + -(-side // step) * step for side in (height, width))
+                window = whole[:, top : top + rows, left : left + columns]
+                found = run(tf.constant(window)).numpy()[:, :height, :width]
+                tile = slices, slice(top, top + height), slice(left, left + width)
+                np.copyto(probabilities[tile], found, where=brain[tile][..., None])
     return probabilities
 
 
-def _tiles(brain: np.ndarray) -> Iterator[tuple[slice, slice, slice]]:
-    """Slices, rows and columns of parts that hold all of the brain, none too large."""
-    for start in range(0, len(brain), _SLICES):
-        slices = slice(start, min(start + _SLICES, len(brain)))
-        occupied = brain[slices].any(axis=0)
-        if occupied.any():
-            (top, bottom), (left, right) = (
-                (axis.min(), axis.max() + 1) for axis in np.nonzero(occupied)
-            )
-            for row in range(top, bottom, _SIDE):
-                for column in range(left, right, _SIDE):
-                    yield (
-                        slices,
-                        slice(row, min(row + _SIDE, bottom)),
-                        slice(column, min(column + _SIDE, right)),
-                    )
-
-
-def _window(images: np.ndarray, rows: slice, columns: slice, size: int, step: int) -> np.ndarray:
-    """All that the patches of a tile reach, with air beyond the border: what the core takes."""
-    height, width = (-(-(part.stop - part.start) // step) * step for part in (rows, columns))
-    shape = (len(images), height + size - 1, width + size - 1, images.shape[-1])
-    window = np.full(shape, AIR, np.float32)
-    top, left = rows.start - size // 2, columns.start - size // 2
-    above, before = max(0, -top), max(0, -left)
-    inside = images[:, top + above : top + shape[1], left + before : left + shape[2]]
-    window[:, above : above + inside.shape[1], before : before + inside.shape[2]] = inside
-    return window
-
-
 @lru_cache(maxsize=4)
-def _compiled(model):
-    """Windows of any number and size -> probabilities, traced once a model; and the block."""
-    core = core_of(model)
+def _compiled(model: keras.Model):
+    """Windows of any number and size -> probabilities, traced once per model; and the block."""
+    core, block = core_of(model)
 
     @tf.function
     def run(windows):
-        return tf.nn.softmax(tf.cast(core.model(windows, training=False), tf.float32))
+        return tf.nn.softmax(tf.cast(core(windows, training=False), tf.float32))
 
-    # One trace for windows of any size. Called through `run`, TensorFlow would warn of the traces
-    # of every other model.
+    # Called through `run`, TensorFlow would count the traces of all models and warn of them.
     any_size = tf.TensorSpec((None, None, None, model.input_shape[-1]), tf.float32)
-    return run.get_concrete_function(any_size), core.block
+    return run.get_concrete_function(any_size), block
 
 
 @serializable
-class _Surround(keras.layers.Layer):
+class _Surround(ShapeLayer):
     """Air around slices, so that every voxel has a patch, and rows and columns fill blocks."""
 
     def __init__(self, patch_size: int, block: int, **other):
-        super().__init__(**other, autocast=False)
+        super().__init__(**other)
         self.patch_size, self.block = patch_size, block
 
     def call(self, slices):
@@ -182,11 +157,8 @@ class _Surround(keras.layers.Layer):
 
 
 @serializable
-class _CropLike(keras.layers.Layer):
-    """The first map, cut to rows and columns of the second."""
-
-    def __init__(self, **other):
-        super().__init__(**other, autocast=False)
+class _CropLike(ShapeLayer):
+    """The first of two maps, cut to the rows and columns of the second."""
 
     def call(self, inputs):
         maps, like = inputs

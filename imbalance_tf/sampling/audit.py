@@ -1,6 +1,7 @@
 """audit: what a sampler, or a dataset of patches, really gives."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,24 +9,25 @@ import pandas as pd
 from imbalance_tf._tensorflow import tf
 from imbalance_tf.cohort.cohort import Cohort
 
-from .patches import Sampler, cut_patches
+from .patches import cut_patches
+from .protocol import BATCH_SIZE, PATCH_SIZE, Sampler
 
 __all__ = ["Audit", "audit"]
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was drawn in some batches.
+    """What some batches held.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a class: ``asked`` (its share; NaN if the sampler asks for none), ``drawn`` (its
-        share of all that was drawn), ``fewest`` and ``most`` (in a batch), ``voxels`` (distinct
-        ones), ``repeats`` (draws per distinct voxel), ``cases`` (with a draw) ``of`` (with the
-        class).
+        One row per class: ``asked`` (its share; NaN if the sampler has no shares), ``drawn`` (its
+        share of all sampled patches), ``fewest`` and ``most`` (in a batch), ``voxels`` (distinct
+        centres), ``repeats`` (samples per distinct centre), ``cases`` (that were sampled) ``of``
+        (that have the class).
     patches, batches : int
-        How many were looked at.
+        How many were counted.
     without_brain : int
         Patches that hold nothing but air.
     """
@@ -41,24 +43,23 @@ def audit(
     batches: int,
     *,
     cohort: Cohort | None = None,
-    batch_size: int = 120,
-    patch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
+    patch_size: int = PATCH_SIZE,
 ) -> Audit:
-    """Count what a sampler draws, or what a dataset gives to Keras.
+    """Count what a sampler gives, or what a dataset gives to Keras.
 
-    A sampler that can be set back (`draws`) draws the same afterwards as if it had not been asked.
+    A sampler with `draws` is set back: it samples the same batches afterwards as without the audit.
 
     Parameters
     ----------
     source : sampler, or tf.data.Dataset
-        A dataset of `patch_dataset` with ``with_centres=True``. Its labels are held against the
-        cohort's.
+        A dataset of ``patch_dataset(..., with_centres=True)``; its labels are tested too.
     batches : int
-        How many batches to look at; of a dataset no more than one pass has.
+        How many batches to count; of a dataset at most one pass.
     cohort : Cohort, optional
-        Where the centres of a dataset lie; a sampler says it itself.
+        Where the centres of a dataset lie; not needed for a sampler.
     batch_size, patch_size : int
-        Of the batches, where the source is a sampler; a dataset has its own.
+        The size of a sampler's batches; a dataset has its own.
 
     Raises
     ------
@@ -68,12 +69,14 @@ def audit(
 
     Examples
     --------
-    >>> audit(BalancedSampler(train, seed=0), batches=100).table            # doctest: +SKIP
+    >>> found = audit(BalancedSampler(train, seed=0), batches=10)
+    >>> found.table[["asked", "drawn", "fewest", "most"]].loc["enhancing"].tolist()
+    [0.2, 0.2, 24.0, 24.0]
     """
     own = getattr(source, "cohort", None)
     if cohort is not None and own is not None and cohort is not own:
         raise ValueError(
-            f"cohort= is {cohort}, but the sampler draws from {own}; leave cohort= out"
+            f"cohort= is {cohort}, but the sampler samples from {own}; leave cohort= out"
         )
     cohort = cohort or own
     if cohort is None:
@@ -83,50 +86,50 @@ def audit(
     if batches < 1:
         raise ValueError(f"batches={batches}; at least 1 is expected")
     if isinstance(source, tf.data.Dataset):
-        drawn, patch_size = _of_dataset(source, batches, cohort)
+        sampled, patch_size = _of_dataset(source, batches, cohort)
     else:
-        start = getattr(source, "draws", None)
-        drawn = [np.asarray(source.draw(batch_size)) for _ in range(batches)]
+        counted: Any = source  # most samplers count their draws
+        start = getattr(counted, "draws", None)
+        sampled = [np.asarray(counted.draw(batch_size)) for _ in range(batches)]
         if start is not None:
-            source.draws = start
+            counted.draws = start
     brains = [case.brain for case in cohort]
-    air = [
-        ~cut_patches(brains, centres, patch_size, fill=False).any(axis=(1, 2)) for centres in drawn
-    ]
+    brain_patches = (cut_patches(brains, each, patch_size, fill=False) for each in sampled)
     return Audit(
-        table=_table(drawn, cohort, getattr(source, "shares", None)),
-        patches=sum(map(len, drawn)),
-        batches=len(drawn),
-        without_brain=int(sum(map(np.sum, air))),
+        table=_table(sampled, cohort, getattr(source, "shares", None)),
+        patches=sum(map(len, sampled)),
+        batches=len(sampled),
+        without_brain=sum(int((~each.any(axis=(1, 2))).sum()) for each in brain_patches),
     )
 
 
-def _of_dataset(dataset, batches: int, cohort: Cohort) -> tuple[list[np.ndarray], int]:
-    """Centres of each batch, and the size of the patches."""
+def _of_dataset(
+    dataset: tf.data.Dataset, batches: int, cohort: Cohort
+) -> tuple[list[np.ndarray], int]:
+    """The centres of each batch, and the size of the patches."""
     if not isinstance(dataset.element_spec, tuple) or len(dataset.element_spec) != 3:
         raise ValueError(
             "the dataset gives no centres; one of patch_dataset(..., with_centres=True) is expected"
         )
-    drawn = []
+    sampled: list[np.ndarray] = []
     for patches, labels, centres in dataset.take(batches).as_numpy_iterator():
         size = patches.shape[1]
         own = labels if labels.ndim == 1 else labels[:, size // 2, size // 2]
         if wrong := int((own != cohort.labels_at(centres)).sum()):
-            raise ValueError(
-                f"{wrong} of {len(own)} labels in batch {len(drawn)} are not those of their centres"
-            )
-        drawn.append(centres)
-    return drawn, size
+            where = f"{len(own)} labels in batch {len(sampled)}"
+            raise ValueError(f"{wrong} of {where} are not those of their centres")
+        sampled.append(centres)
+    return sampled, size
 
 
-def _table(drawn: list[np.ndarray], cohort: Cohort, shares) -> pd.DataFrame:
+def _table(sampled: list[np.ndarray], cohort: Cohort, shares) -> pd.DataFrame:
     names = cohort.scheme.classes
-    in_batch = np.array([np.bincount(cohort.labels_at(c), minlength=len(names)) for c in drawn])
-    centres = np.concatenate(drawn)
-    labels = cohort.labels_at(centres)
-    cases = centres[:, 0]
+    in_batch = np.array([np.bincount(cohort.labels_at(c), minlength=len(names)) for c in sampled])
     counts = in_batch.sum(axis=0)
-    voxels = [len(np.unique(centres[labels == number], axis=0)) for number in range(len(names))]
+    centres = np.concatenate(sampled)
+    labels = cohort.labels_at(centres)
+    distinct = [np.unique(centres[labels == number], axis=0) for number in range(len(names))]
+    voxels = [len(each) for each in distinct]
     return pd.DataFrame(
         {
             "asked": np.nan if shares is None else shares,
@@ -135,7 +138,7 @@ def _table(drawn: list[np.ndarray], cohort: Cohort, shares) -> pd.DataFrame:
             "most": in_batch.max(axis=0),
             "voxels": voxels,
             "repeats": counts / np.where(counts, voxels, np.nan),
-            "cases": [len(np.unique(cases[labels == number])) for number in range(len(names))],
+            "cases": [len(np.unique(each[:, 0])) for each in distinct],
             "of": (cohort.class_counts() > 0).sum(axis=0),
         },
         index=pd.Index(names, name="class"),

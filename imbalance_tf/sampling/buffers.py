@@ -1,17 +1,18 @@
-"""Buffers: arrays for TensorFlow that are used again."""
+"""Buffers: memory for batches that is used again."""
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 __all__ = ["Buffers"]
 
-_ALIGNMENT = 64  # bytes: what is aligned so, TensorFlow takes over without a copy
+_ALIGNMENT = 64  # bytes; TensorFlow uses an aligned array without copying it
 
 
 class Buffers:
-    """Arrays of one shape, each given out again when nobody holds it any more.
+    """Arrays of one shape and dtype, each reused once nothing refers to it any more.
 
-    To make a new array of a few megabytes for every batch takes longer than to fill it, since the
-    operating system hands over its pages one by one.
+    A new array of a few megabytes takes longer to allocate than to fill, because the operating
+    system provides its pages one by one.
 
     Examples
     --------
@@ -20,12 +21,12 @@ class Buffers:
     (2, 3)
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype):
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike):
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._free: list[np.ndarray] = []
 
     def take(self) -> np.ndarray:
-        """An array with any content; it comes back when the last reference to it is gone."""
+        """An array with arbitrary content; its memory is free again after its last reference."""
         try:
             memory = self._free.pop()
         except IndexError:
@@ -37,7 +38,7 @@ class Buffers:
 
 
 class _Lease:
-    """What an array that is given out holds on to, and so dies with it."""
+    """The base of an array that `take` returned: it is deleted with the last view of that array."""
 
     def __init__(self, memory: np.ndarray, free: list[np.ndarray]):
         self._memory, self._free = memory, free

@@ -1,23 +1,25 @@
-"""Calls of tf.data into Python, which have to be over before the interpreter ends."""
+"""Calls from tf.data into Python, which must finish before the interpreter exits."""
 
 import atexit
 import time
+from collections.abc import Callable
+from typing import Any
 
 __all__ = ["waited_for"]
 
-_QUIET = 0.2  # seconds without a call, after which a pipeline is taken to be full
-_LIMIT = 10  # seconds, should somebody's thread go on reading
+_QUIET = 0.2  # seconds without a call, after which the pipeline has filled its prefetch buffer
+_LIMIT = 10  # seconds to wait at most, in case a thread continues to read
 
 _running: list[None] = []
 _ended = float("-inf")
 
 
-def waited_for(function):
-    """A function for ``tf.numpy_function`` that a script may end in the middle of.
+def waited_for(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for ``tf.numpy_function`` whose running calls delay the end of a script.
 
-    A pipeline prepares some batches more than are read. A thread of it that asks for the
-    interpreter while that ends never gets it, and whoever frees the iterator waits for the thread:
-    ``batches = iter(dataset); next(batches)`` at the end of a script would hang (TensorFlow 2.21).
+    A pipeline prepares batches ahead of the reader. If its thread needs the interpreter while that
+    exits, it waits forever, and ``next(iter(dataset))`` at the end of a script hangs (TensorFlow
+    2.21).
     """
 
     def call(*arguments):

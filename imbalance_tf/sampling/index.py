@@ -11,10 +11,10 @@ _GROUP = 32  # blocks
 
 
 class ClassIndex:
-    """Every brain voxel of a cohort, ordered by class, so that the k-th voxel of a class is found.
+    """The brain voxels of a cohort, ordered by class: the k-th voxel of a class is looked up.
 
-    It is put together from the runs of the cases (`Case.runs`), eight bytes each: a fraction of
-    the memory of a list of voxels, and a choice that is exactly uniform in every class. Voxels
+    A uniform random number is thus a uniform random voxel. The index consists of the runs of the
+    cases (`Case.runs`), eight bytes each: a fraction of the memory of a list of voxels. Voxels
     outside the brain are left out, unless they carry a tumour label.
 
     Attributes
@@ -22,7 +22,7 @@ class ClassIndex:
     counts : (classes,) int64
         Number of voxels of each class.
     case_counts : (cases, classes) int64
-        The same of each case.
+        The same per case.
     first : (classes,) int64
         Rank of the first voxel of each class.
 
@@ -39,43 +39,40 @@ class ClassIndex:
         self.case_counts = cohort.class_counts()
         self.counts = self.case_counts.sum(axis=0)
         self.first = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-        # Ordered by class, then case: the voxels of a class in a case follow each other.
+        # Ranks go by class, then by case.
         voxels = self.case_counts.T.ravel()
-        self._case_firsts = np.cumsum(voxels) - voxels  # ranks, of each class of each case
+        self._case_firsts = np.cumsum(voxels) - voxels  # first rank per class and case
         self._cases = cases
         shapes = cohort.shapes
         self._widths = shapes[:, 2]
         self._areas = shapes[:, 1] * shapes[:, 2]
 
-        # A rank is found among the groups by bisection, and then by looking at all blocks of its
-        # group and all runs of its block: a bisection down to the runs would miss the processor's
-        # cache at every step, and cost more the more cases there are. So that a block is one place
-        # in memory, it holds the ends of its runs (in ranks, in the block) and the two halves of
-        # their starts side by side.
+        # A rank is looked up by bisection among groups, then compared with all blocks of the group
+        # and all runs of the block: a bisection down to the runs would miss the processor's cache
+        # at every step. A block keeps the ends of its runs (ranks within the block) and the low
+        # and high halves of their starts in one place of memory.
         runs = sum(len(case.runs.starts) for case in cohort)
         blocks = -(-runs // _BLOCK)
         longest = max((int(case.runs.lengths.max(initial=0)) for case in cohort), default=0)
         word = np.min_scalar_type(max(_BLOCK * longest, 0xFFFF))
-        self._blocks = np.zeros((blocks, 3, _BLOCK), word)
-        ends, low, high = (np.zeros(blocks * _BLOCK, word) for _ in range(3))
+        fields = np.zeros((3, blocks * _BLOCK), word)
         filled = 0
         for number in range(classes):
             for case in cohort:
                 for own in np.flatnonzero(case.runs.classes == number):
                     part = slice(*case.runs.bounds[own : own + 2])
                     into = slice(filled, filled + part.stop - part.start)
-                    ends[into] = case.runs.lengths[part]
-                    low[into] = case.runs.starts[part] & 0xFFFF
-                    high[into] = case.runs.starts[part] >> 16
+                    fields[0, into] = case.runs.lengths[part]
+                    fields[1, into] = case.runs.starts[part] & 0xFFFF
+                    fields[2, into] = case.runs.starts[part] >> 16
                     filled = into.stop
-        np.cumsum(ends.reshape(blocks, _BLOCK), axis=1, dtype=word, out=self._blocks[:, 0])
-        self._blocks[:, 1] = low.reshape(blocks, _BLOCK)
-        self._blocks[:, 2] = high.reshape(blocks, _BLOCK)
+        self._blocks = fields.reshape(3, blocks, _BLOCK).swapaxes(0, 1).copy()
+        np.cumsum(self._blocks[:, 0], axis=1, dtype=word, out=self._blocks[:, 0])
         groups = -(-blocks // _GROUP)
         firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
         ends = np.cumsum(self._blocks[:, 0, -1], dtype=np.int64)
         firsts[:blocks] = ends - self._blocks[:, 0, -1]
-        self._firsts = firsts.reshape(groups, _GROUP)  # ranks, of each block
+        self._firsts = firsts.reshape(groups, _GROUP)  # first rank per block
         self._group_firsts = self._firsts[:, 0].copy()
 
     @property
@@ -85,7 +82,7 @@ class ClassIndex:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the index holds, in bytes."""
+        """Memory of the index in bytes."""
         held = (self._blocks, self._firsts, self._group_firsts, self._case_firsts)
         return self.case_counts.nbytes + sum(array.nbytes for array in held)
 

@@ -1,12 +1,12 @@
-"""The three strategies of the paper: which centres a batch is made of.
+"""The three strategies of the paper: which centres a batch holds.
 
-Whatever has a `cohort` and ``draw(n) -> (n, 4) centres`` is a sampler. Those here share one law of
-randomness: draw number k of a sampler with seed s comes from the generator ``default_rng([s, k])``
-and from nothing else. The same seed gives the same batches, and setting `draws` continues anywhere.
+The samplers share one law of randomness: batch k of a sampler with seed s comes from the generator
+``default_rng([s, k])`` and from nothing else. The same seed gives the same batches, and setting
+`draws` continues anywhere. `check_sampler` holds any sampler to this and other laws.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import gcd
 from typing import Literal
 
@@ -18,21 +18,23 @@ from .index import ClassIndex
 
 __all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
 
-_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread over [0, 1) as evenly as any (Weyl, Kronecker)
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 spread evenly (Weyl, Kronecker)
 _NO_CENTRES = np.zeros((0, 4), np.int32)
 
 
 class _SeededSampler:
-    def __init__(self, cohort: Cohort, seed: int):
+    def __init__(self, cohort: Cohort, seed: int, within: str, known: Sequence[str]):
+        if within not in known:
+            raise ValueError(f"within={within!r}; {known[0]!r} or {known[1]!r} is expected")
         if seed < 0:
             raise ValueError(f"seed={seed}; 0 or more is expected")
         self.cohort = cohort
         self.scheme = cohort.scheme
-        self.seed = seed
-        self.draws = 0
+        self.seed, self.draws = seed, 0
+        self.within = within
         self.index = ClassIndex(cohort)
         if self.index.total == 0:
-            raise ValueError("the cohort has no brain voxel to draw from")
+            raise ValueError("the cohort has no brain voxel to sample")
 
     def _next_generator(self) -> np.random.Generator:
         generator = np.random.default_rng([self.seed, self.draws])
@@ -41,32 +43,34 @@ class _SeededSampler:
 
 
 class RandomSampler(_SeededSampler):
-    """Voxels drawn uniformly, so that each class comes as often as it is (the paper's baseline).
+    """Voxels sampled uniformly, so that a class is as frequent as it is (the paper's baseline).
 
     Parameters
     ----------
     cohort : Cohort
     seed : int
     within : {"brain", "slice"}
-        Where to draw. The paper does not say; ``"slice"`` takes the whole image, air included,
+        Where to sample. The paper does not say; ``"slice"`` takes the whole image, air included,
         which makes a batch 98 % or 99 % healthy instead of 90 %.
 
     Attributes
     ----------
     draws : int
-        Number of the next draw; set it to continue from there.
+        Number of the next batch; set it to continue from there.
+
+    Raises
+    ------
+    ValueError
+        If an argument is wrong, or the cohort has no brain voxel.
 
     Examples
     --------
-    >>> RandomSampler(cohort, seed=0).draw(120).shape               # doctest: +SKIP
-    (120, 3)
+    >>> RandomSampler(cohort, seed=0).draw(120).shape
+    (120, 4)
     """
 
     def __init__(self, cohort: Cohort, *, seed: int, within: Literal["brain", "slice"] = "brain"):
-        if within not in ("brain", "slice"):
-            raise ValueError(f"within={within!r}; 'brain' or 'slice' is expected")
-        super().__init__(cohort, seed)
-        self.within = within
+        super().__init__(cohort, seed, within, ("brain", "slice"))
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column."""
@@ -74,20 +78,19 @@ class RandomSampler(_SeededSampler):
         if self.within == "brain":
             return self.index.centres(generator.integers(self.index.total, size=n))
         low, high = self.cohort.limits
-        sizes = high - low
-        ends = np.cumsum(sizes.prod(axis=1))
+        ends = np.cumsum((high - low).prod(axis=1))
         positions = generator.integers(ends[-1], size=n)
         case = np.searchsorted(ends, positions, side="right")
-        rest = positions - np.append(0, ends)[case]
-        number, rest = np.divmod(rest, sizes[case, 1] * sizes[case, 2])
-        place = np.stack([number, *np.divmod(rest, sizes[case, 2])], axis=-1) + low[case]
-        return np.concatenate([case[:, None], place], axis=1).astype(np.int32)
+        rows, columns = (high - low)[case, 1:].T
+        number, rest = np.divmod(positions - np.append(0, ends)[case], rows * columns)
+        place = np.stack([number, *np.divmod(rest, columns)], axis=-1) + low[case]
+        return np.column_stack([case, place]).astype(np.int32)
 
 
 class BalancedSampler(_SeededSampler):
-    """Every class its share of every batch, uniform within the class over the whole cohort.
+    """Every class has its share of every batch, sampled uniformly over the whole cohort.
 
-    The paper's balanced sampling (section VI): equal shares, 24 of each of five classes in a
+    The paper's balanced sampling (section VI) has equal shares: 24 of each of five classes in a
     batch of 120.
 
     Parameters
@@ -97,36 +100,42 @@ class BalancedSampler(_SeededSampler):
     shares : mapping of class name to share, or sequence in class order, optional
         Non-negative, adding up to 1; equal shares by default.
     within : {"class", "case"}
-        How the voxel is drawn once its class is known. ``"class"``: uniformly from all voxels of
-        the class in the cohort, so that a large tumour is seen more often than a small one
-        (what the paper does). ``"case"``: first a case, each that has the class as often as any
-        other, then a voxel of the class in that case; so the large tumours do not crowd out the
-        small ones.
+        How the voxels of a class are sampled. ``"class"``: uniformly from all its voxels in the
+        cohort, so that a large tumour is seen more often than a small one (the paper).
+        ``"case"``: first a case, uniformly from those that have the class, then uniformly a voxel
+        of the class in that case, so that large tumours do not crowd out small ones.
+
+    Attributes
+    ----------
+    draws : int
+        Number of the next batch; set it to continue from there.
+    shares : (classes,) float
 
     Raises
     ------
     ValueError
-        If the cohort has no voxel of a class that is to have a share, or if the shares are off.
+        If an argument is wrong, or the cohort has no voxel of a class with a share.
 
     Notes
     -----
     A batch of n holds exactly ``n * share`` of a class where that is a whole number, else the
-    whole number below or above: systematic sampling (Madow 1949). Over time the share is met
-    exactly: if ``Q * n * share`` is a whole number for every class, for some Q up to 1000, any Q
-    batches in a row hold exactly that many. For other shares the first k batches together are
-    off by a few samples at most, however many they are.
+    whole number below or above: systematic sampling (Madow 1949). If ``Q * n * share`` is a whole
+    number for every class, for some Q up to 1000, any Q batches in a row hold exactly that many.
+    For other shares the first k batches together are off by a few samples at most, for any k.
 
     Examples
     --------
-    >>> centres = BalancedSampler(cohort, seed=0).draw(120)         # doctest: +SKIP
-    >>> np.bincount(cohort.labels_at(centres))                      # doctest: +SKIP
+    >>> centres = BalancedSampler(cohort, seed=0).draw(120)
+    >>> np.bincount(cohort.labels_at(centres))
     array([24, 24, 24, 24, 24])
 
     Half healthy, the rest as frequent among themselves as in the cohort:
 
-    >>> tumour = cohort.class_counts().sum(axis=0)[1:]              # doctest: +SKIP
-    >>> shares = [0.5, *(0.5 * tumour / tumour.sum())]              # doctest: +SKIP
-    >>> sampler = BalancedSampler(cohort, seed=0, shares=shares)    # doctest: +SKIP
+    >>> tumour = cohort.class_counts().sum(axis=0)[1:]
+    >>> shares = [0.5, *(0.5 * tumour / tumour.sum())]
+    >>> centres = BalancedSampler(cohort, seed=0, shares=shares).draw(120)
+    >>> np.bincount(cohort.labels_at(centres))[0]
+    np.int64(60)
     """
 
     def __init__(
@@ -137,79 +146,70 @@ class BalancedSampler(_SeededSampler):
         shares: Mapping[str, float] | Sequence[float] | None = None,
         within: Literal["class", "case"] = "class",
     ):
-        if within not in ("class", "case"):
-            raise ValueError(f"within={within!r}; 'class' or 'case' is expected")
-        super().__init__(cohort, seed)
-        self.within = within
+        super().__init__(cohort, seed, within, ("class", "case"))
         self.shares = _as_shares(shares, cohort.scheme.classes)
-        for name, share, count in zip(
-            self.scheme.classes, self.shares, self.index.counts, strict=True
-        ):
-            if share > 0 and count == 0:
-                raise ValueError(
-                    f"class '{name}' is to fill {share:.0%} of every batch, but no voxel of the "
-                    f"{len(cohort)} training cases has it; add a case that does, or "
-                    f"give shares= without it"
-                )
+        for number in np.flatnonzero((self.shares > 0) & (self.index.counts == 0)):
+            raise ValueError(
+                f"class '{self.scheme.classes[number]}' is to fill {self.shares[number]:.0%} of "
+                f"every batch, but no voxel of the {len(cohort)} training cases has it; add a case "
+                f"that does, or give shares= without it"
+            )
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column, in random order."""
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
-        drawn = [self._draw_class(*pair, generator) for pair in enumerate(counts.tolist())]
-        chosen, ranks = zip(*drawn, strict=True)
-        # One look-up for all classes: it takes little longer than the look-up for one.
+        sampled = [self._sample(*pair, generator) for pair in enumerate(counts.tolist())]
+        chosen, ranks = zip(*sampled, strict=True)
+        # One look-up for all classes takes little longer than one for a single class.
         found = self.index.centres(np.concatenate(ranks))
         return generator.permutation(np.concatenate([*chosen, found]))
 
-    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
-        """Centres of the class, and ranks of others in the index: n together."""
-        return _NO_CENTRES, self._draw_ranks(number, n, generator)
-
-    def _draw_ranks(self, number: int, n: int, generator: np.random.Generator) -> np.ndarray:
-        if n == 0:
-            return np.zeros(0, np.int64)
+    def _sample(
+        self, number: int, n: int, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Some centres of the class, and the ranks of others in the index: n together."""
         first = self.index.first[number]
-        if self.within == "class":
-            return first + generator.integers(int(self.index.counts[number]), size=n)
-        counts = self.index.case_counts[:, number]
-        before = first + np.cumsum(counts) - counts
-        case = generator.choice(np.flatnonzero(counts), size=n)
-        return before[case] + generator.integers(counts[case])
+        if n == 0:
+            ranks = np.zeros(0, np.int64)
+        elif self.within == "class":
+            ranks = first + generator.integers(int(self.index.counts[number]), size=n)
+        else:
+            counts = self.index.case_counts[:, number]
+            case = generator.choice(np.flatnonzero(counts), size=n)
+            ranks = first + (np.cumsum(counts) - counts)[case] + generator.integers(counts[case])
+        return _NO_CENTRES, ranks
 
 
 class HardExampleSampler(BalancedSampler):
     """Balanced, with the hard examples of each class first (paper, section VII).
 
-    In every batch a class takes its share from its pool of hard examples, without repeats
-    within the batch, and what the pool lacks as `BalancedSampler` does. The pool is empty, and
-    the sampler the balanced one, until `HardExampleMining` fills it after the first epoch.
+    In every batch a class fills its share from its pool of hard examples, without repeats within
+    the batch, and the rest as `BalancedSampler` does. The pool is empty, and the sampler the
+    balanced one, until `HardExampleMining` fills it after the first epoch. The parameters are
+    those of `BalancedSampler`.
 
-    Attributes
-    ----------
-    pool : list of (h, 4) int32
-        The hard centres of each class.
+    Examples
+    --------
+    >>> sampler = HardExampleSampler(cohort, seed=0)
+    >>> sampler.pool[4] = sampler.index.centres(sampler.index.first[4] + np.arange(2))
+    >>> set(map(tuple, sampler.pool[4])) <= set(map(tuple, sampler.draw(120)))
+    True
     """
 
-    def __init__(
-        self,
-        cohort: Cohort,
-        *,
-        seed: int,
-        shares: Mapping[str, float] | Sequence[float] | None = None,
-        within: Literal["class", "case"] = "class",
-    ):
-        super().__init__(cohort, seed=seed, shares=shares, within=within)
-        self.pool = [_NO_CENTRES for _ in self.scheme.classes]
+    @cached_property
+    def pool(self) -> list[np.ndarray]:
+        """The hard centres of each class, (h, 4) int32 each."""
+        return [_NO_CENTRES for _ in self.scheme.classes]
 
-    def _draw_class(self, number: int, n: int, generator: np.random.Generator):
+    def _sample(self, number, n, generator):
         hard = self.pool[number]
         chosen = hard[generator.choice(len(hard), size=min(n, len(hard)), replace=False)]
-        return chosen, self._draw_ranks(number, n - len(chosen), generator)
+        return chosen, super()._sample(number, n - len(chosen), generator)[1]
 
 
 def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarray:
-    """How many samples of each class draw number `draw` of n samples holds."""
+    """How many samples of each class batch number `draw`, of n samples, holds."""
     cycle = _cycle(tuple(shares), n)
     if len(cycle):
         return cycle[(seed + draw) % len(cycle)]
@@ -217,16 +217,16 @@ def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarra
 
 
 def _systematic(shares, n: int, shift: float) -> np.ndarray:
-    """Counts (classes,): a sample for every whole number, plus the shift, in a class's bounds."""
+    """Counts (classes,): how many of shift, shift + 1, ... lie between the bounds of each class."""
     bounds = np.round(n * np.cumsum(shares) - shift, 9)
     return np.diff(np.ceil(bounds).astype(int), prepend=0)
 
 
 @lru_cache
 def _cycle(shares: tuple[float, ...], n: int) -> np.ndarray:
-    """Counts (draws, classes) of as many draws as the shares take to come out even.
+    """Counts (batches, classes) of the batches after which every share is met exactly.
 
-    No draws if they do not within 1,000. From draw to draw the shift goes over [0, 1) evenly.
+    No batches if that takes more than 1,000. The shifts of a cycle cover [0, 1) evenly.
     """
     samples = np.arange(1, 1001)[:, None] * n * np.array(shares)
     even = np.flatnonzero((np.abs(samples - np.round(samples)) < 1e-6).all(axis=1))

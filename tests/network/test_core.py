@@ -198,14 +198,14 @@ class Own(keras.Model):
     ("model", "words"),
     [
         (Own, "make it with keras.Sequential or keras.Model"),
-        (lambda: keras.Sequential([layers.Conv2D(3, 3)]), "was not built yet"),
+        (lambda: keras.Sequential([layers.Conv2D(3, 3)]), "is not built yet"),
         (
             lambda: keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(3, 3)]),
-            "one input, patches",
+            r"gives \[\(None, None, 1\), .*; one input, square patches",
         ),
         (
             lambda: keras.Sequential([keras.Input((9, 8, 1)), layers.Conv2D(3, (9, 8))]),
-            "takes 9x8 patches; squares are expected",
+            r"takes and gives \[\(9, 8, 1\), .* square patches",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from imbalance_tf import BalancedSampler, HardExampleSampler, RandomSampler, aud
 from ..conftest import at
 
 
-def test_the_table_is_what_was_drawn(cohort):
+def test_the_table_is_what_was_sampled(cohort):
     sampler = BalancedSampler(cohort, seed=3)
     found = audit(sampler, batches=20)
     drawn = np.concatenate([sampler.draw(120) for _ in range(20)])
@@ -23,7 +23,7 @@ def test_the_table_is_what_was_drawn(cohort):
         assert row.of == (cohort.class_counts()[:, number] > 0).sum()
 
 
-def test_a_sampler_draws_afterwards_as_if_it_had_not_been_asked(cohort):
+def test_a_sampler_gives_the_same_afterwards_as_without_the_audit(cohort):
     sampler = RandomSampler(cohort, seed=0)
     audit(sampler, batches=5)
     assert np.array_equal(sampler.draw(120), RandomSampler(cohort, seed=0).draw(120))
@@ -78,5 +78,5 @@ def test_what_is_missing_is_named(cohort):
 
 def test_a_sampler_is_not_audited_on_another_cohort(cohort):
     other = cohort.subset(cohort.case_ids)
-    with pytest.raises(ValueError, match=r"but the sampler draws from .* leave cohort= out"):
+    with pytest.raises(ValueError, match=r"but the sampler samples from .* leave cohort= out"):
         audit(BalancedSampler(cohort, seed=0), batches=1, cohort=other)

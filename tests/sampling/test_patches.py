@@ -13,7 +13,7 @@ from ..conftest import at, relabelled
 
 
 class Fixed:
-    """A sampler that draws what it was given: whatever has a cohort and draw(n) is a sampler."""
+    """A sampler that gives what it was given: whatever has a cohort and draw(n) is a sampler."""
 
     def __init__(self, cohort, centres):
         self.cohort = cohort
@@ -131,13 +131,13 @@ def test_a_pass_that_is_broken_off_costs_as_many_draws_as_any_other(cohort):
     [
         (
             [[0, 0, -1, 2]],
-            r"drew the centre \(0, -1, 2\) in case 'small'; its scan has .* \(2, 69, 60\)",
+            r"the centre \(0, 0, -1, 2\); .* 3 cases, .* case 0, 'small', goes .* \(2, 69, 60\)",
         ),
-        ([[0, 0, 0, 61]], r"drew the centre \(0, 0, 61\) in case 'small'"),
-        ([[2, 2, 0, 0]], r"drew the centre \(2, 0, 0\) in case 'tiny'"),
-        ([[3, 0, 0, 0]], "drew cases from 3 to 3; the cohort has 3"),
-        ([[0.0, 9.7, 2.0, 1.0]], "drew float64 of shape"),
-        ([[0, 1, 2]], r"drew int64 of shape \(1, 3\)"),
+        ([[0, 0, 0, 61]], r"gave the centre \(0, 0, 0, 61\); .* case 0, 'small'"),
+        ([[2, 2, 0, 0]], r"gave the centre \(2, 2, 0, 0\); .* case 2, 'tiny'"),
+        ([[3, 0, 0, 0]], r"gave the centre \(3, 0, 0, 0\); the cohort has 3 cases"),
+        ([[0.0, 9.7, 2.0, 1.0]], "gave float64 of shape"),
+        ([[0, 1, 2]], r"gave int64 of shape \(1, 3\)"),
     ],
 )
 def test_centres_that_are_none_are_refused(cohort, centres, words):
