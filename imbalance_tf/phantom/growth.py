@@ -62,20 +62,10 @@ def grow(
     core_ml: float,
     length: float,
 ) -> Growth:
-    """Grow a tumour from its seeds until its dense core has the volume wanted.
+    """Grow a tumour until its core, where the density is above one half, has a volume.
 
-    Parameters
-    ----------
-    rng
-        Source of the unevenness of the tissue.
-    anatomy
-        The brain; only pushes made before count.
-    seeds
-        Centre (mm) and density of each focus.
-    core_ml
-        Volume where the density is above one half.
-    length
-        sqrt(D / rho) in white matter, mm: how diffuse the tumour is.
+    ``seeds`` are the centre (mm) and the density of each focus; ``length`` is sqrt(D / rho) in
+    white matter, mm: how diffuse the tumour is; ``rng`` makes the tissue uneven.
     """
     grid = Grid.regular(STEP_MM)
     tissue = anatomy.tissue(grid)

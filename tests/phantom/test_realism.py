@@ -92,6 +92,7 @@ def test_inside_means_between_the_limits(cohort):
     between = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
     assert (table["inside"] == between).all()
     assert table["inside"].dtype == bool
+    assert set(table["inside"]) == {True, False}
 
 
 def test_a_cropped_cohort_has_the_same_figures(block):
