@@ -33,14 +33,6 @@ def true_tissue(
     return Tissue(*map(_whole_field, tissue))
 
 
-def is_low_grade(seed: int, number: int) -> bool:
-    """Whether a glioma case is of low grade: one in three, as in BraTS 2013 (10 of 30).
-
-    It has a random place among its three, so that a small cohort is never all low grade.
-    """
-    return bool(np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3)
-
-
 def _patient(
     seed: int, number: int, slice_thickness: int, disease: str
 ) -> tuple[np.random.Generator, Grid, Tissue, Lesion | ScatteredLesions]:
@@ -52,12 +44,14 @@ def _patient(
     x, y = (np.arange(part.start, part.stop, dtype=np.float32) for part in HEAD)
     grid = Grid(x, y, np.arange(planes, dtype=np.float32) * slice_thickness)
     anatomy = Anatomy(shape)
-    patient = (
-        Lesion(growth, anatomy, low_grade=is_low_grade(seed, number))
-        if disease == "glioma"
-        else ScatteredLesions(growth, anatomy)
-    )
-    return scanner, grid, anatomy.tissue(grid), patient
+    if disease == "lesions":
+        lesions = ScatteredLesions(growth, anatomy)
+        return scanner, grid, anatomy.tissue(grid), lesions
+    # One glioma in three is of low grade, as in BraTS 2013 (10 of 30), at a random place among its
+    # three, so that a small cohort is never all low grade.
+    low_grade = np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3
+    tumour = Lesion(growth, anatomy, low_grade=bool(low_grade))
+    return scanner, grid, anatomy.tissue(grid), tumour
 
 
 def _whole_field(voxels: np.ndarray) -> np.ndarray:

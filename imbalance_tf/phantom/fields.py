@@ -66,14 +66,8 @@ class SmoothField:
 
     It is a sum of one field per bump, each with mean 0 and the bump's amplitude as its standard
     deviation. Such a field is white noise on a lattice, summed with Gaussian weights; the weights
-    are separable, so it costs three small matrix products.
-
-    Parameters
-    ----------
-    rng
-        Source of the lattice noise; the amount used depends on the sizes alone.
-    bumps
-        Size in mm (the autocorrelation is a Gaussian with this standard deviation) and amplitude.
+    are separable, so it costs three small matrix products. ``bumps`` are pairs of a size in mm (the
+    autocorrelation is a Gaussian with this standard deviation) and an amplitude.
     """
 
     def __init__(self, rng: np.random.Generator, *bumps: tuple[float, float]):

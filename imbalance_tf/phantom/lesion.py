@@ -59,15 +59,10 @@ class Lesion:
         self._necrosis_bumps = SmoothField(rng, (8, 0.8), (1.6, 0.38))
 
     def labels(self, grid: Grid, tissue: Tissue) -> tuple[np.ndarray, np.ndarray]:
-        """Class and appearance of every voxel.
+        """Labels (uint8, the values of BraTS 2013) and vigour (float32) of every voxel of a grid.
 
-        Returns
-        -------
-        labels : uint8 of the grid's shape
-            The values of BraTS 2013.
-        vigour : float32 of the grid's shape
-            How pronounced a voxel is within its class, mean 0 and sd 1: wet edema, bright rim,
-            liquid necrosis. 0 in healthy tissue.
+        Vigour is how pronounced a voxel is within its class, mean 0 and sd 1: wet edema, bright
+        rim, liquid necrosis. It is 0 in healthy tissue.
         """
         labels, vigour = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.float32)
         box = grid.box_around(self._centre, REACH_MM)

@@ -211,7 +211,7 @@ def test_training_curves_show_every_epoch_and_the_baseline(epochs, strategy):
     assert len(loss.lines) == 1
     _, baseline = accuracy.lines
     assert list(baseline.get_ydata()) == [0.5, 0.5]
-    assert baseline.get_linestyle() == "--"
+    assert (baseline.get_color(), baseline.get_linestyle()) == ("black", "--")
     assert texts(accuracy.get_legend().get_texts()) == ["always one class"]
     assert accuracy.get_ylim() == (pytest.approx(0.36), 1)
 

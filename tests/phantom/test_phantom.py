@@ -155,17 +155,9 @@ def test_same_seed_same_bytes_whatever_the_number_of_cases(tmp_path):
     assert {name: second[name] for name in first} == first
 
 
-def test_same_bytes_whatever_the_number_of_threads(tmp_path):
-    # A matrix product that threads share is rounded differently: in this case, at six voxels. Four
-    # threads share it on a machine with one core too.
-    written = []
-    for threads in (1, 4):
-        with threadpool_limits(threads):
-            written.append(contents(write(tmp_path / str(threads), seed=0, slice_thickness=3)))
-    assert written[0] == written[1]
-
-
 def test_two_cases_are_made_at_a_time_each_on_one_thread(tiny_cases, tmp_path, monkeypatch):
+    # A matrix product that threads share may be rounded differently, so that the bytes would
+    # depend on the machine.
     make_tiny, together, threads = writing.make_case, threading.Barrier(2), []
 
     def make_case(*arguments, **settings):
