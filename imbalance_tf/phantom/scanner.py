@@ -118,7 +118,7 @@ def _class_weights(
 ) -> tuple[tuple[slice, ...], list[np.ndarray]]:
     """The box round the tumour, and in it how much each tumour class makes up of a voxel.
 
-    Annotators draw borders where the image has none: the classes fade into each other and into
+    Annotators set borders where the image has none: the classes fade into each other and into
     healthy tissue over a distance that differs between cases.
     """
     box = tuple(

@@ -141,7 +141,7 @@ def dice_by_case(
         axis.plot(x, by_case.T.to_numpy(), color="#8C8C8C", linewidth=0.8, zorder=1)
         for here, (strategy, values) in zip(x, by_case.items(), strict=True):
             marks = STRATEGIES[strategy]
-            axis.plot(np.full(len(values), here), values, linestyle="", alpha=0.7, **marks)
+            axis.plot(np.full(len(values), here), values, linestyle="", **marks)
             axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
                 axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
@@ -171,7 +171,7 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         for position, name in enumerate(columns):
             values = table[name].dropna().clip(floor, ceiling)
             here = np.full(len(values), position + offset)
-            axis.plot(values, here, linestyle="", alpha=0.6, **STRATEGIES[strategy])
+            axis.plot(values, here, linestyle="", **STRATEGIES[strategy])
             median = values.median(), position + offset
             axis.plot(*median, "|", color="black", markersize=14, markeredgewidth=2)
     axis.axvline(1, color="black", linewidth=0.8)
