@@ -10,31 +10,24 @@ from imbalance_tf.cohort.labels import LabelScheme
 __all__ = ["compare_with_paper", "ratio_claim", "verdict"]
 
 LARGEST_RATIO = 20
+Tables = Mapping[str, pd.DataFrame]
 
 
 def compare_with_paper(
-    dice: Mapping[str, pd.DataFrame],
-    ratios: Mapping[str, pd.DataFrame],
-    *,
-    scheme: LabelScheme,
-    classes: Sequence[str],
+    dice: Tables, ratios: Tables, *, scheme: LabelScheme, classes: Sequence[str]
 ) -> pd.DataFrame:
     """Each claim of the paper's sections VI and VII, what was measured here, and a verdict.
 
     A claim is a difference with a sign: of two strategies over the same test cases, or of the
-    logarithm of a volume ratio from 0, so that half and double weigh the same. The verdict follows
-    from its mean over the cases and the standard error of that mean: "seen here" and "the opposite
-    here" if the mean is more than two standard errors from zero, "undecided" otherwise. With one
-    test case there is no standard error, and the verdict says so.
+    logarithm of a volume ratio from 0, so that half and double weigh the same. `verdict` decides.
 
     Parameters
     ----------
     dice, ratios : mapping of strategy to DataFrame
-        A row a test case: Dice, and predicted over true volume.
+        One row per test case: Dice, and predicted over true volume.
     scheme : LabelScheme
-        Where it lacks the paper's regions (whole, core, active), the claims are made of those it
-        has: of the first what the paper says of the whole tumour, of the others what it says of
-        the rare parts.
+        If it lacks the paper's regions (whole, core, active), its first region stands for the
+        whole tumour and its other regions for the rare parts.
     classes : sequence of str
         The tumour classes, the commonest of the training cohort first, the rarest last.
 
@@ -42,37 +35,60 @@ def compare_with_paper(
     -------
     pandas.DataFrame
         Columns ``claim``, ``measured``, ``verdict``.
+
+    Examples
+    --------
+    >>> columns = ["whole", "core", "active", *SCHEMES["brats2013"].classes]
+    >>> tables = {
+    ...     name: pd.DataFrame([[value] * 8, [value + 0.01] * 8], columns=columns)
+    ...     for name, value in {"random": 0.5, "balanced": 0.7, "hard": 0.6}.items()
+    ... }
+    >>> claims = compare_with_paper(
+    ...     tables, tables, scheme=SCHEMES["brats2013"], classes=["edema", "enhancing"]
+    ... )
+    >>> claims[["claim", "verdict"]].iloc[0].tolist()
+    ['random under-segments the whole tumour', 'seen here']
     """
     healthy, (tumour, *parts) = scheme.classes[0], scheme.regions
     named = "the whole tumour" if tumour == "whole" else tumour
-    rare = classes[1:] or classes
-    drawn = ratios["random"].clip(1 / LARGEST_RATIO, LARGEST_RATIO).map(np.log2)
-    less = drawn[tumour] - drawn[classes[-1]]
-    rows = [
-        ratio_claim(f"random under-draws {named}", ratios["random"][tumour], below=True),
-        (
-            f"random under-draws the rarest class ({classes[-1]}) more than {named}",
-            f"its ratio is {_number(2 ** -less.mean())} times that of {named} (geometric mean)",
-            verdict(less),
-        ),
-        *(
-            ratio_claim(f"balanced over-draws a rare class: {name}", ratios["balanced"][name])
-            for name in rare
-        ),
+    rows = [ratio_claim(f"random under-segments {named}", ratios["random"][tumour], below=True)]
+    if len(classes) > 1:  # otherwise the rarest class is the tumour
+        logarithms = _logarithms(ratios["random"])
+        less = logarithms[tumour] - logarithms[classes[-1]]
+        claim = f"random under-segments the rarest class ({classes[-1]}) more than {named}"
+        rows.append(
+            (
+                claim,
+                f"its ratio is {_number(2 ** -less.mean())} times that of {named} (geometric mean)",
+                verdict(less),
+            )
+        )
+    for name in classes[1:] or classes:
+        claim = f"balanced over-segments a rare class: {name}"
+        rows.append(ratio_claim(claim, ratios["balanced"][name]))
+    kept = dice["balanced"][healthy]
+    rows += [
         _better("random", "balanced", tumour, dice),
         *(_better("balanced", "random", region, dice) for region in parts),
-        _healthy(healthy, dice["balanced"][healthy]),
+        (
+            f"balanced keeps the Dice of {healthy} tissue above 0.99",
+            f"{_spread(kept)}, counted in the brain, without the air",
+            "seen here"
+            if kept.mean() > 0.99
+            else "not here; the paper may have counted the air as well",
+        ),
         _better("random", "balanced", healthy, dice, note=" (the paper: marginally)"),
         *(_better("balanced", "hard", region, dice) for region in scheme.regions),
-        ratio_claim(f"hard example mining over-draws {named}", ratios["hard"][tumour]),
+        ratio_claim(f"hard example mining over-segments {named}", ratios["hard"][tumour]),
     ]
-    if len(classes) == 1:  # then the rarest class is the tumour
-        del rows[1]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict"])
 
 
 def verdict(differences: pd.Series) -> str:
     """Words for a difference that the paper says is positive; cases without a value are left out.
+
+    "seen here" or "the opposite here" if the mean is more than two standard errors from zero,
+    "undecided" otherwise. One test case has no standard error, and the verdict says so.
 
     Examples
     --------
@@ -91,44 +107,41 @@ def verdict(differences: pd.Series) -> str:
     return "seen here" if mean > 0 else "the opposite here"
 
 
-def _better(first: str, second: str, region: str, dice, note: str = ""):
-    differences = dice[first][region] - dice[second][region]
-    one, other = (_number(dice[strategy][region].mean()) for strategy in (first, second))
-    measured = f"{first} {one}, {second} {other}; difference {_spread(differences, sign='+')}"
-    return f"{first} is above {second} on {region}{note}", measured, verdict(differences)
-
-
 def ratio_claim(claim: str, ratio: pd.Series, *, below: bool = False) -> tuple[str, str, str]:
-    """A claim that volumes are over-drawn (or under-drawn: `below`), measured, and the verdict."""
+    """A claim of over-segmentation (or under-segmentation: `below`), measured, and the verdict.
+
+    Examples
+    --------
+    >>> ratio_claim("tumour is over-segmented", pd.Series([1.5, 2.0, 1.8]))[2]
+    'seen here'
+    """
     ratio = ratio.dropna()
     if ratio.empty:
         return claim, "absent from every test case", verdict(ratio)
-    # A ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
-    logarithms = np.log2(ratio.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
-    over = int((ratio > 1).sum())
-    measured = f"predicted / true volume {_number(2 ** logarithms.mean())} (geometric mean); "
-    measured += f"above 1 in {over} of {len(ratio)} cases"
+    logarithms = _logarithms(ratio)
+    measured = (
+        f"predicted / true volume {2 ** logarithms.mean():.3f} (geometric mean); "
+        f"above 1 in {(ratio > 1).sum()} of {len(ratio)} cases"
+    )
     return claim, measured, verdict(-logarithms if below else logarithms)
 
 
-def _healthy(healthy: str, scores: pd.Series):
-    mean = scores.mean()
-    return (
-        f"balanced keeps the Dice of {healthy} tissue above 0.99",
-        f"{_spread(scores)}, counted in the brain, without the air",
-        "seen here" if mean > 0.99 else "not here; the paper may have counted the air as well",
-    )
+def _logarithms(ratios):
+    # A ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
+    return np.log2(ratios.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
 
 
-def _number(value: float) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.3f}"
+def _better(first: str, second: str, region: str, dice: Tables, note: str = ""):
+    differences = dice[first][region] - dice[second][region]
+    means = (dice[strategy][region].mean() for strategy in (first, second))
+    one, other = ("undefined" if np.isnan(mean) else f"{mean:.3f}" for mean in means)
+    measured = f"{first} {one}, {second} {other}; difference {_spread(differences, sign='+')}"
+    return f"{first} is above {second} on {region}{note}", measured, verdict(differences)
 
 
 def _spread(values: pd.Series, sign: str = "") -> str:
     """Mean and standard error over the cases that have a value."""
     values = values.dropna()
-    if values.empty:
-        return "undefined in every test case"
-    error = f" ± {values.sem():.3f}" if len(values) > 1 else ""
-    cases = f"{len(values)} cases" if len(values) > 1 else "1 case"
-    return f"{values.mean():{sign}.3f}{error} ({cases})"
+    if len(values) < 2:
+        return f"{values.iloc[0]:{sign}.3f} (1 case)" if len(values) else "undefined in every case"
+    return f"{values.mean():{sign}.3f} ± {values.sem():.3f} ({len(values)} cases)"

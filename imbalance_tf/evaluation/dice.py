@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from imbalance_tf.cohort.labels import LabelScheme
 
@@ -20,13 +21,18 @@ PAPER_DICE = pd.DataFrame(
 """The Dice scores that the paper prints (sections VI and VII)."""
 
 
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
     """Voxels of each pair of classes: (classes, classes) int64, truth by predicted.
 
     Raises
     ------
     ValueError
         If the shapes differ, or a class number is outside 0 to classes - 1.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 1, 1], [0, 1, 0], 2).tolist()
+    [[1, 0], [1, 1]]
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape:
@@ -40,7 +46,7 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def dice_scores(truth: np.ndarray, predicted: np.ndarray, scheme: LabelScheme) -> dict[str, float]:
+def dice_scores(truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme) -> dict[str, float]:
     """Dice of each scored region and of each class.
 
     Dice = 2 |P and T| / (|P| + |T|). The paper (section V) prints a union where the intersection
@@ -60,22 +66,24 @@ def dice_scores(truth: np.ndarray, predicted: np.ndarray, scheme: LabelScheme) -
 
     Examples
     --------
-    >>> from imbalance_tf import SCHEMES, dice_scores
     >>> dice_scores([0, 2, 4], [0, 2, 2], SCHEMES["brats2013"])["whole"]
     1.0
     """
-    scores = {}
-    for name, (both, true, said) in _volumes(truth, predicted, scheme).items():
-        scores[name] = 2 * both / (true + said) if true + said else float("nan")
-    return scores
+    return {
+        name: 2 * both / (true + said) if true + said else float("nan")
+        for name, (both, true, said) in _volumes(truth, predicted, scheme).items()
+    }
 
 
-def volume_ratios(
-    truth: np.ndarray, predicted: np.ndarray, scheme: LabelScheme
-) -> dict[str, float]:
+def volume_ratios(truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme) -> dict[str, float]:
     """Predicted over true volume, with the keys of `dice_scores`.
 
-    Above 1 the region is over-drawn, below 1 under-drawn; NaN where the truth has none of it.
+    Above 1 the region is over-segmented, below 1 under-segmented; NaN if the truth has none of it.
+
+    Examples
+    --------
+    >>> volume_ratios([0, 2, 4], [2, 2, 2], SCHEMES["brats2013"])["whole"]
+    1.5
     """
     return {
         name: said / true if true else float("nan")
@@ -83,7 +91,9 @@ def volume_ratios(
     }
 
 
-def _volumes(truth, predicted, scheme) -> Mapping[str, tuple[int, int, int]]:
+def _volumes(
+    truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme
+) -> dict[str, tuple[int, int, int]]:
     """Voxels in both, in the truth and in the prediction, for every region and class."""
     matrix = confusion_matrix(truth, predicted, len(scheme.classes))
     members = {region: scheme.region_numbers(region) for region in scheme.regions}
@@ -101,19 +111,27 @@ def _volumes(truth, predicted, scheme) -> Mapping[str, tuple[int, int, int]]:
 def comparison_table(
     dice: Mapping[str, pd.DataFrame], ratios: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """One row a strategy: mean Dice of each region and class, then median volume ratios.
+    """One row per strategy: mean Dice of each region and class, then median volume ratios.
 
     Parameters
     ----------
     dice, ratios : mapping of strategy to DataFrame
-        Tables of cases, as `dice_scores` and `volume_ratios` fill them.
+        One row per case, as `dice_scores` and `volume_ratios` give them.
 
     Returns
     -------
     pandas.DataFrame
-        Columns: the regions and classes; ``volume`` and ``cases`` of each, the latter how many
-        cases the mean Dice is over: those where it is undefined are left out. Volume ratios have
-        a median, since one case with a few true voxels can have a ratio of a hundred.
+        Columns: the regions and classes; ``volume`` and ``cases`` of each, the latter the number of
+        cases in the mean Dice: those where it is undefined are left out. Volume ratios have a
+        median, since one case with a few true voxels can have a ratio of a hundred.
+
+    Examples
+    --------
+    >>> one = {"random": pd.DataFrame({"whole": [0.5, 0.7, np.nan]})}
+    >>> comparison_table(one, one)
+              whole  volume whole  cases whole
+    strategy
+    random      0.6           0.6            2
     """
     rows = {
         name: pd.concat(

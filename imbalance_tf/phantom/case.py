@@ -8,7 +8,6 @@ from .lesion import Lesion
 from .scanner import scan
 from .scattered import ScatteredLesions
 
-DISEASES = ("glioma", "lesions")
 HEAD = (slice(32, 208), slice(12, 228))
 """Columns and rows that a brain can reach; only these are computed."""
 
@@ -20,44 +19,39 @@ def make_case(
 
     Arrays are (240, 240, 155 // slice_thickness): x to the left, y to the back, z up.
     """
-    streams, grid, anatomy, patient = _patient(seed, number, slice_thickness, disease)
-    tissue = anatomy.tissue(grid)
+    rng, grid, tissue, patient = _patient(seed, number, slice_thickness, disease)
     labels, vigour = patient.labels(grid, tissue)
-    volumes = scan(streams[2], grid, tissue, labels, vigour, disease=disease) | {"seg": labels}
+    volumes = scan(rng, grid, tissue, labels, vigour, disease=disease) | {"seg": labels}
     return {kind: _whole_field(voxels) for kind, voxels in volumes.items()}
 
 
 def true_tissue(
     seed: int, number: int, *, slice_thickness: int = 1, disease: str = "glioma"
 ) -> Tissue:
-    """The tissue maps under a case, on the grid of its files: what no real scan tells."""
-    _, grid, anatomy, _ = _patient(seed, number, slice_thickness, disease)
-    maps = vars(anatomy.tissue(grid))
-    return Tissue(**{name: _whole_field(voxels) for name, voxels in maps.items()})
+    """The tissue maps under a case, on the grid of its files, which no real scan provides."""
+    tissue = _patient(seed, number, slice_thickness, disease)[2]
+    return Tissue(*map(_whole_field, tissue))
 
 
-def is_low_grade(seed: int, number: int) -> bool:
-    """Whether a glioma case is of low grade: one in three, as in BraTS 2013 (10 of 30).
-
-    It has a random place among its three, so that a small cohort is never all low grade.
-    """
-    return bool(np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3)
-
-
-def _patient(seed: int, number: int, slice_thickness: int, disease: str):
-    """Random streams, grid of the files, anatomy with all pushes, and the disease in it."""
+def _patient(
+    seed: int, number: int, slice_thickness: int, disease: str
+) -> tuple[np.random.Generator, Grid, Tissue, Lesion | ScatteredLesions]:
+    """The scanner's random stream, the grid of the files, the tissue on it, and the disease."""
     # Seed and number are one 32-bit word each, so no two pairs give the same stream. Anatomy,
     # disease and scanner have a stream each: a change of one leaves the others as they are.
-    streams = np.random.default_rng([seed, number]).spawn(3)
+    shape, growth, scanner = np.random.default_rng([seed, number]).spawn(3)
     planes = FIELD_OF_VIEW[2] // slice_thickness
     x, y = (np.arange(part.start, part.stop, dtype=np.float32) for part in HEAD)
     grid = Grid(x, y, np.arange(planes, dtype=np.float32) * slice_thickness)
-    anatomy = Anatomy(streams[0])
-    if disease == "glioma":
-        patient = Lesion(streams[1], anatomy, low_grade=is_low_grade(seed, number))
-    else:
-        patient = ScatteredLesions(streams[1], anatomy)
-    return streams, grid, anatomy, patient
+    anatomy = Anatomy(shape)
+    if disease == "lesions":
+        lesions = ScatteredLesions(growth, anatomy)
+        return scanner, grid, anatomy.tissue(grid), lesions
+    # One glioma in three is of low grade, as in BraTS 2013 (10 of 30), at a random place among its
+    # three, so that a small cohort is never all low grade.
+    low_grade = np.random.default_rng([seed, number // 3, 1]).integers(3) == number % 3
+    tumour = Lesion(growth, anatomy, low_grade=bool(low_grade))
+    return scanner, grid, anatomy.tissue(grid), tumour
 
 
 def _whole_field(voxels: np.ndarray) -> np.ndarray:

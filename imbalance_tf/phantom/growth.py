@@ -3,16 +3,16 @@
 Swanson et al. (2000) describe a glioma as a density of cells u, from 0 to 1, that divide and
 wander: du/dt = div(D grad u) + rho u (1 - u), with D several times higher in white than in grey
 matter; Clatz et al. (2005) solve it on a patient's own anatomy. Here the same equation runs on a
-coarse grid of one phantom's tissue maps, explicitly, in steps that keep it stable.
+coarse grid of one phantom's tissue maps, by an explicit scheme in steps that keep it stable.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from .anatomy import CALLOSUM, Anatomy, Tissue
-from .fields import Grid, RoughField
+from .fields import Grid, SmoothField
 
 STEP_MM = 3
 """Voxel size of the coarse grid. The fronts are several voxels wide."""
@@ -25,13 +25,12 @@ CELLS_IN_GREY, FLUID_IN_GREY = 0.2, 0.03
 """Mobility in grey matter relative to white: cells 5 times less (Swanson), edema hardly at all."""
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """What has grown, on the coarse grid (float32; higher is more).
 
     ``cells`` is the logit of the density, ``starved`` how far oxygen has fallen (-log, 0 at the
-    supplied surface), ``flow`` minus the way that fluid had to come from the core, in mm of white
-    matter. ``compartment`` is that of `Tissue`.
+    supplied surface), ``flow`` minus the distance that fluid travelled from the core, in mm of
+    white matter. ``compartment`` is that of `Tissue`.
     """
 
     grid: Grid
@@ -45,11 +44,11 @@ class Growth:
 
         ``compartment`` is that of the finer grid; where it is closed the value is ``lowest``.
         """
-        field = getattr(self, name)
         values = np.full(grid.shape, lowest, np.float32)
         for side in (1, 2):
-            open_ = np.isin(self.compartment, (side, CALLOSUM))
-            part = self.grid.interpolate(np.where(open_, field, np.float32(lowest)), grid)
+            reached = np.isin(self.compartment, (side, CALLOSUM))
+            part = np.where(reached, getattr(self, name), np.float32(lowest))
+            part = self.grid.interpolate(part, grid)
             here = np.isin(compartment, (side, CALLOSUM))
             values[here] = np.maximum(values[here], part[here])
         return values
@@ -63,24 +62,14 @@ def grow(
     core_ml: float,
     length: float,
 ) -> Growth:
-    """Grow a tumour from its seeds until its dense core has the volume wanted.
+    """Grow a tumour until its core, where the density is above one half, has a volume.
 
-    Parameters
-    ----------
-    rng
-        Source of the unevenness of the tissue.
-    anatomy
-        The brain; only what has been pushed before counts.
-    seeds
-        Centre (mm) and density of each focus.
-    core_ml
-        Volume where the density is above one half.
-    length
-        sqrt(D / rho) in white matter, mm: how diffuse the tumour is.
+    ``seeds`` are the centre (mm) and the density of each focus; ``length`` is sqrt(D / rho) in
+    white matter, mm: how diffuse the tumour is; ``rng`` makes the tissue uneven.
     """
     grid = Grid.regular(STEP_MM)
     tissue = anatomy.tissue(grid)
-    uneven = np.exp(0.45 * RoughField(rng, (9, 1.0)).on(grid))
+    uneven = np.exp(0.45 * SmoothField(rng, (9, 1.0)).on(grid))
     faces = _open_faces(tissue, tissue.wm + CELLS_IN_GREY * tissue.gm)
     divide = np.float32(MOVE * STEP_MM**2 / length**2) * uneven * (tissue.compartment > 0)
     divide *= tissue.wm + tissue.gm
@@ -92,7 +81,7 @@ def grow(
     cells = np.minimum(cells, 0.95) * (tissue.compartment > 0)
     kept = np.exp(-divide)
     wanted = core_ml * 1000 / STEP_MM**3
-    for _ in range(300):  # a stop for what cannot grow to its size; 40 to 100 are usual
+    for _ in range(300):  # stops what cannot reach its size; 40 to 100 are usual
         cells += _diffused(cells, faces)
         cells /= cells + (1 - cells) * kept  # the logistic equation, solved exactly
         if np.count_nonzero(cells > 0.5) >= wanted:
@@ -121,8 +110,8 @@ def _starved(cells: np.ndarray, core: np.ndarray) -> np.ndarray:
 def _flow(core: np.ndarray, tissue: Tissue) -> np.ndarray:
     """Minus the distance in mm that vasogenic edema travelled from the leaky core.
 
-    Let fluid leave the core for a while and read the distance off the logarithm of what arrives:
-    f ~ exp(-d^2 / 4Dt) (Varadhan 1967).
+    Fluid diffuses out of the core for some steps; the logarithm of what arrives gives the
+    distance: f ~ exp(-d^2 / 4Dt) (Varadhan 1967).
     """
     steps = 70
     faces = _open_faces(tissue, tissue.wm + FLUID_IN_GREY * tissue.gm)
@@ -135,24 +124,24 @@ def _flow(core: np.ndarray, tissue: Tissue) -> np.ndarray:
 
 
 def _open_faces(tissue: Tissue, mobility: np.ndarray) -> list[np.ndarray]:
-    """Conductance of the faces between neighbours, per axis; closed ones are 0.
+    """Conductance of the faces between neighbours, per axis.
 
-    Closed are those to fluid and air, of the falx (between the hemispheres, but for the corpus
-    callosum) and of the tentorium (to the cerebellum and the brain stem).
+    It is 0 at fluid and air, at the falx (between the hemispheres, except in the corpus callosum)
+    and at the tentorium (to the cerebellum and the brain stem).
     """
     mobility = np.where(tissue.compartment > 0, mobility * (tissue.csf < 0.5), 0)
     faces = []
     for axis in range(3):
         near, far = (np.moveaxis(a, axis, 0) for a in (mobility, tissue.compartment))
         same = (far[1:] == far[:-1]) | (far[1:] == CALLOSUM) | (far[:-1] == CALLOSUM)
-        # The geometric mean is nearer to the harmonic one, which is exact for layers, than the
-        # arithmetic one, and is 0 where either side is closed.
+        # The geometric mean is nearer than the arithmetic one to the harmonic one, which is exact
+        # for layers, and it is 0 where either side is closed.
         faces.append(np.float32(MOVE * ALONG[axis]) * np.sqrt(near[1:] * near[:-1]) * same)
     return faces
 
 
 def _diffused(field: np.ndarray, faces: list[np.ndarray]) -> np.ndarray:
-    """The change of a field by one step of diffusion; nothing is lost or won."""
+    """The change of a field by one step of diffusion, which preserves its sum."""
     change = np.zeros_like(field)
     for axis, conductance in enumerate(faces):
         along, out = np.moveaxis(field, axis, 0), np.moveaxis(change, axis, 0)

@@ -8,10 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from .anatomy import CALLOSUM, Anatomy, Tissue
-from .fields import Grid, RoughField
-from .lesion import highest
+from .fields import Grid, SmoothField, sample_voxels
+from .lesion import highest, standardised
 
-LESION = 1
 MEDIAN_ML, LOG_SD = 9, 0.8
 SHARE_LIMITS = (0.15, 3)
 """% of brain; lesion loads from under one to some forty millilitres."""
@@ -23,30 +22,27 @@ class ScatteredLesions:
     """The lesions of one patient: where they are, how large, and their ragged outlines."""
 
     def __init__(self, rng: np.random.Generator, anatomy: Anatomy):
-        grid = Grid.regular(STEP_MM)
-        tissue = anatomy.tissue(grid)
+        tissue = anatomy.tissue(Grid.regular(STEP_MM))
         brain_ml = tissue.brain.sum() * STEP_MM**3 / 1000
         limits = brain_ml * np.array(SHARE_LIMITS) / 100
-        self.millilitres = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), *limits)
+        self._millilitres = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), *limits)
 
         # Foci until their volume is reached, near the ventricles as often as anywhere else.
         radii = RADIUS_MM * np.exp(rng.normal(0, RADIUS_LOG_SD, size=4000))
         radii = np.clip(radii, *RADIUS_LIMITS)
         volumes = np.cumsum(4 / 3 * np.pi * radii**3 / 1000)
-        self.radii = radii[: 1 + np.searchsorted(volumes, 1.4 * self.millilitres)]
+        self._radii = radii[: 1 + np.searchsorted(volumes, 1.4 * self._millilitres)]
         near = ndimage.gaussian_filter(tissue.periventricular, 2)
         weight = (tissue.wm > 0.75) * (tissue.compartment % CALLOSUM > 0) * (0.02 + near)
-        weight = weight.ravel().astype(np.float64)
-        chosen = rng.choice(weight.size, p=weight / weight.sum(), size=len(self.radii))
-        corners = np.stack(np.unravel_index(chosen, grid.shape), axis=1) * STEP_MM
-        self.centres = corners + rng.uniform(-0.5, 0.5, corners.shape) * STEP_MM
+        corners = sample_voxels(rng, weight, len(self._radii)) * STEP_MM
+        self._centres = corners + rng.uniform(-0.5, 0.5, corners.shape) * STEP_MM
         self._stretch = np.exp(rng.normal(0, 0.25, size=corners.shape))
-        self._bumps = RoughField(rng, (3, 0.22), (1.5, 0.12))
+        self._bumps = SmoothField(rng, (3, 0.22), (1.5, 0.12))
 
     def labels(self, grid: Grid, tissue: Tissue) -> tuple[np.ndarray, np.ndarray]:
         """Labels (uint8) and vigour (float32) on a grid, as `Lesion.labels` gives them."""
         depth = np.full(grid.shape, -np.inf, np.float32)
-        for centre, radius, stretch in zip(self.centres, self.radii, self._stretch, strict=True):
+        for centre, radius, stretch in zip(self._centres, self._radii, self._stretch, strict=True):
             box = grid.box_around(centre, 2 * radius + max(grid.spacing))
             square = sum(
                 (s * (axis - c)) ** 2
@@ -55,8 +51,7 @@ class ScatteredLesions:
             np.maximum(depth[box], np.float32(1) - np.sqrt(square) / radius, out=depth[box])
         depth += self._bumps.on(grid)
         where = (tissue.wm > 0.6) & (tissue.compartment > 0) & (depth > -0.4)
-        lesion = highest(depth, where, self.millilitres * 1000 / np.prod(grid.spacing))
+        lesion = highest(depth, where, self._millilitres * 1000 / np.prod(grid.spacing))
         vigour = np.zeros(grid.shape, np.float32)
-        inside = depth[lesion]
-        vigour[lesion] = np.clip((inside - inside.mean()) / (inside.std() + 1e-3), -2.5, 2.5)
+        vigour[lesion] = standardised(depth[lesion])
         return lesion.astype(np.uint8), vigour

@@ -17,44 +17,18 @@ from imbalance_tf.cohort.case import SYNTHETIC
 from imbalance_tf.cohort.disk import alone, remove_own, write_whole
 from imbalance_tf.cohort.labels import SCHEME_FILE
 
-from .case import DISEASES, make_case
+from .case import make_case
 from .fields import FIELD_OF_VIEW
 
-GENERATOR = "imbalance_tf phantom"
 VERSION = 4
 """Raised whenever the same arguments give other files, so that cohorts are never mixed."""
-PARAMETERS_FILE = "cohort.json"
-LOCK_FILE = ".writing.lock"
-LESIONS_SCHEME = """\
-name = "white matter lesions"
-classes = ["healthy", "lesion"]
-values = [0, 1]
-[regions]
-lesion = ["lesion"]
-"""
-
-README = """\
-Synthetic brain scans. NOT PATIENTS: nobody was scanned, and no image here may be read as
-medical evidence.
-
-{generator}, version {version}, wrote these cases (seed {seed}, slices of {slice_thickness} mm) in
-the layout of BraTS: one folder a case with T1, contrast-enhanced T1 (t1ce), T2, FLAIR and the
-segmentation ({values}).
-
-Each case is the ICBM 2009a average brain, scaled and bent at random, with {what}.
-Intensities are drawn from published statistics of BraTS. The ICBM template comes with this notice:
-
-{notice}"""
-
-DESCRIPTIONS = {
+PARAMETERS_FILE, LOCK_FILE = "cohort.json", ".writing.lock"
+DISEASES = {
     "glioma": {
-        "values": "0 healthy or air, 1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour",
         "what": "an artificial tumour",
+        "values": "1 necrosis, 2 edema, 3 non-enhancing, 4 enhancing tumour",
     },
-    "lesions": {
-        "values": "0 healthy or air, 1 lesion",
-        "what": "artificial white matter lesions",
-    },
+    "lesions": {"what": "artificial white matter lesions", "values": "1 lesion"},
 }
 
 
@@ -76,10 +50,9 @@ def write_phantom_cohort(
     grade: much non-enhancing tumour, hardly any enhancement. With ``disease="lesions"`` the
     labels are 0 healthy or air and 1 lesion, as ``scheme.toml`` in the folder says.
 
-    A case is a function of seed and case number alone, whatever the number of cases, and its
-    tumour is the same at any slice thickness. A case appears under its name only when complete:
-    after an interruption the same call writes what is missing. A call with more cases extends
-    the cohort.
+    A case is a function of seed and case number alone, and its tumour is the same at any slice
+    thickness. A case appears under its name only when complete: after an interruption the same
+    call writes what is missing, and a call with more cases extends the cohort.
 
     Parameters
     ----------
@@ -90,7 +63,7 @@ def write_phantom_cohort(
     seed
         0 to 2**32 - 1. Two seeds never share a tumour.
     slice_thickness
-        Millimetres, 1 to 10; time and disk fall in proportion.
+        Millimetres, 1 to 10; time and disk space are proportional to the number of slices.
     disease
         ``"glioma"``, brain tumours; or ``"lesions"``, small lesions scattered through the white
         matter, 0.1 to 5 % of the brain.
@@ -119,71 +92,65 @@ def write_phantom_cohort(
 
     Examples
     --------
-    >>> write_phantom_cohort("data/phantom", cases=8, slice_thickness=3)  # doctest: +SKIP
-    PosixPath('data/phantom')
+    >>> folder = write_phantom_cohort("phantom", cases=1, slice_thickness=10)
+    >>> sorted(path.name for path in folder.glob("phantom_000/*"))[:2]
+    ['phantom_000_flair.nii.gz', 'phantom_000_seg.nii.gz']
     """
-    cases = _integer("cases", cases, 1)
-    seed = _integer("seed", seed, 0, 2**32 - 1)
-    slice_thickness = _integer("slice_thickness", slice_thickness, 1, 10)
+    cases = _integer("cases", cases, 1, 2**32)
+    asked = {
+        "generator": "imbalance_tf phantom",
+        "version": VERSION,
+        "seed": _integer("seed", seed, 0, 2**32 - 1),
+        "slice_thickness": _integer("slice_thickness", slice_thickness, 1, 10),
+        "disease": disease,
+    }
     if disease not in DISEASES:
         raise ValueError(f"disease is {disease!r}; expected one of {', '.join(DISEASES)}")
     folder = Path(folder)
-    asked = {
-        "generator": GENERATOR,
-        "version": VERSION,
-        "seed": seed,
-        "slice_thickness": slice_thickness,
-        "disease": disease,
-    }
     _check_folder(folder, asked, cases)
     if not _missing(folder, cases):
-        return folder  # without a trace, so from a read-only share too
+        return folder  # without writing anything, so from a read-only share too
 
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK_FILE):  # two notebooks may be opened at once
-        notice = files(__package__).joinpath("ICBM_NOTICE.txt").read_text(encoding="utf-8")
         write_whole(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
-        write_whole(
-            folder / "README.txt", README.format(**asked, **DESCRIPTIONS[disease], notice=notice)
+        readme, notice, scheme = (
+            files(__package__).joinpath(name).read_text(encoding="utf-8")
+            for name in ("README.txt", "ICBM_NOTICE.txt", "lesions.toml")
         )
+        readme = readme.format(**asked, **DISEASES[disease], notice=notice)
+        write_whole(folder / "README.txt", readme)
         if disease == "lesions":
-            write_whole(folder / SCHEME_FILE, LESIONS_SCHEME)
+            write_whole(folder / SCHEME_FILE, scheme)
 
-        def write(number: int) -> None:
-            partial = folder / f".{_case_name(number)}.partial"
+        def write(number: int, path: Path) -> None:
+            partial = path.with_name(f".{path.name}.partial")
             remove_own(partial, ("phantom_*.nii.gz",))
             partial.mkdir()
             case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
             for kind, voxels in case.items():
-                path = partial / f"{_case_name(number)}_{kind}.nii.gz"
-                _write_volume(path, voxels, slice_thickness)
-            partial.rename(folder / _case_name(number))
+                _write_volume(partial / f"{path.name}_{kind}.nii.gz", voxels, slice_thickness)
+            partial.rename(path)
 
         missing = _missing(folder, cases)  # another process may have written some meanwhile
         hidden = None if progress else True  # None: shown on a terminal, hidden in a log
-        # Two cases at a time. Threads of the matrix library's own would spin beside them, and make
+        # Two cases at a time. The matrix library's own threads would compete with them, and make
         # the last bit of a product depend on the number of cores.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(2) as pool:
-            written = pool.map(write, missing)
-            for _ in tqdm(
-                written, total=len(missing), desc="phantom cases", unit="case", disable=hidden
-            ):
-                pass
+            written = pool.map(write, missing, missing.values())
+            list(tqdm(written, "phantom cases", len(missing), unit="case", disable=hidden))
     return folder
 
 
-def _missing(folder: Path, cases: int) -> list[int]:
-    return [number for number in range(cases) if not (folder / _case_name(number)).exists()]
+def _missing(folder: Path, cases: int) -> dict[int, Path]:
+    paths = ((number, folder / f"phantom_{number:03d}") for number in range(cases))
+    return {number: path for number, path in paths if not path.exists()}
 
 
-def _case_name(number: int) -> str:
-    return f"phantom_{number:03d}"
-
-
-def _integer(name: str, value: int, lowest: int, highest: int | None = None) -> int:
+def _integer(name: str, value: int, lowest: int, highest: int) -> int:
     number = operator.index(value)
-    if number < lowest or (highest is not None and number > highest):
-        limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
+    if not lowest <= number <= highest:
+        limits = f"from {lowest} to {highest}"
         raise ValueError(f"{name} is {value!r}; expected a whole number, {limits}")
     return number
 
@@ -194,34 +161,31 @@ def _check_folder(folder: Path, asked: dict, cases: int) -> None:
         return
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; expected a folder, or a name not in use")
-    way_out = "Choose another folder; nothing was changed."
-    parameters = folder / PARAMETERS_FILE
-    if not parameters.exists():
-        # What an interruption of the very first write leaves is no reason to refuse.
-        begun = (f".{PARAMETERS_FILE}.partial", LOCK_FILE)
-        held = sorted(path.name for path in folder.iterdir() if path.name not in begun)
-        if held:
-            raise FileExistsError(
-                f"{folder} is not empty and holds no {PARAMETERS_FILE}, so it is no phantom "
-                f"cohort: found {', '.join(held[:3])}{' ...' if len(held) > 3 else ''}; asked "
-                f"for a new cohort in a new or empty folder. {way_out}"
-            )
-        return
     try:
-        found = json.loads(parameters.read_text(encoding="utf-8"))
+        found = json.loads((folder / PARAMETERS_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        # An interruption of the very first write leaves these, which is no reason to refuse.
+        begun = {f".{PARAMETERS_FILE}.partial", LOCK_FILE}
+        if not (names := sorted({path.name for path in folder.iterdir()} - begun)):
+            return
+        problem = (
+            f"is not empty and holds no {PARAMETERS_FILE}, so it is no phantom cohort: found "
+            f"{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}; asked for a new cohort in "
+            "a new or empty folder."
+        )
     except ValueError:
-        found = "unreadable"
-    if found != asked:
-        raise FileExistsError(
-            f"{folder} holds another cohort: found {found}, asked for {asked}. {way_out}"
-        )
-    held = len(list(folder.glob("phantom_*")))
-    if held > cases:
-        raise FileExistsError(
-            f"{folder} holds more cases than asked for: found {held}, asked for {cases}, and a "
-            f"reader would get them all. Ask for {held} or more, or choose another folder; "
-            "nothing was changed."
-        )
+        problem = f"holds another cohort: found an unreadable {PARAMETERS_FILE}, asked for {asked}."
+    else:
+        held = len(list(folder.glob("phantom_*")))
+        if found == asked and held <= cases:
+            return
+        problem = f"holds another cohort: found {found}, asked for {asked}."
+        if found == asked:
+            problem = (
+                f"holds more cases than asked for: found {held}, asked for {cases}, and a reader "
+                f"would get them all. Ask for {held} or more."
+            )
+    raise FileExistsError(f"{folder} {problem} Choose another folder; nothing was changed.")
 
 
 def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
@@ -230,7 +194,7 @@ def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
     affine[1, 3] = FIELD_OF_VIEW[1] - 1
     image = nib.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm", "sec")
-    image.header["descrip"] = f"{SYNTHETIC} {VERSION}"  # wherever the file goes, it says so
+    image.header["descrip"] = f"{SYNTHETIC} {VERSION}"  # every file says so, wherever it is copied
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="scanner")
     # nibabel's own gzip writes the time of day; without it equal volumes are equal files.

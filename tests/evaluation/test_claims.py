@@ -43,8 +43,8 @@ def test_a_run_like_the_papers_and_its_opposite_get_opposite_verdicts():
     assert pairs["balanced is above random on core"] == ("seen here", "the opposite here")
     assert pairs["random is above balanced on whole"] == ("the opposite here", "seen here")
     assert pairs["balanced is above hard on active"] == ("seen here", "the opposite here")
-    assert pairs["random under-draws the whole tumour"] == ("seen here", "the opposite here")
-    assert pairs["hard example mining over-draws the whole tumour"] == (
+    assert pairs["random under-segments the whole tumour"] == ("seen here", "the opposite here")
+    assert pairs["hard example mining over-segments the whole tumour"] == (
         "seen here",
         "the opposite here",
     )
@@ -73,9 +73,9 @@ def test_a_class_that_no_test_case_has_gives_no_verdict():
     assert claim[1:] == ("absent from every test case", "cannot be said: no test case has a value")
 
 
-def test_a_rarest_class_that_is_drawn_least_is_told_from_a_tumour_drawn_small():
+def test_a_rarest_class_that_is_predicted_least_is_told_from_a_tumour_predicted_small():
     ratios = _tables(0.5, 1.0, 1.0)
-    claim = "random under-draws the rarest class (non-enhancing) more than the whole tumour"
+    claim = "random under-segments the rarest class (non-enhancing) more than the whole tumour"
     ratios["random"]["non-enhancing"] = [0.2, 0.25, 0.2, 0.25]
     table = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, **ALL)
     measured, verdict = table.set_index("claim").loc[claim]
@@ -86,12 +86,12 @@ def test_a_rarest_class_that_is_drawn_least_is_told_from_a_tumour_drawn_small():
     assert table.set_index("claim").loc[claim, "verdict"] == "the opposite here"
 
 
-def test_a_ratio_of_nothing_drawn_is_under_drawn():
+def test_a_ratio_of_nothing_predicted_is_under_segmented():
     ratios = _tables(0.0, 1.0, 1.0)
     ratios["random"][:] = 0.0
     claims = compare_with_paper(_tables(0.5, 0.5, 0.5), ratios, **ALL)
     assert (
-        claims.set_index("claim").loc["random under-draws the whole tumour", "verdict"]
+        claims.set_index("claim").loc["random under-segments the whole tumour", "verdict"]
         == "seen here"
     )
 
@@ -101,5 +101,5 @@ def test_a_scheme_with_one_class_has_the_claims_that_it_can_have():
     tables = {name: table[["healthy", "edema"]].set_axis(["healthy", "lesion"], axis=1)
               for name, table in _tables(0.5, 0.7, 0.6).items()}  # fmt: skip
     claims = compare_with_paper(tables, tables, scheme=scheme, classes=["lesion"])
-    assert "random under-draws lesion" in claims.claim.tolist()
+    assert "random under-segments lesion" in claims.claim.tolist()
     assert not claims.claim.str.contains("rarest|whole|core|active").any()

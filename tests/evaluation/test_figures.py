@@ -1,4 +1,4 @@
-"""What the figures draw, read back from the drawing."""
+"""What the figures show, read back from their artists."""
 
 from dataclasses import replace
 
@@ -6,89 +6,452 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
 
 from imbalance_tf import SCHEMES
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.figures import scans, style
 
-COLUMNS = ["whole", "core", "active", *SCHEMES["brats2013"].classes]
+CLASSES = SCHEMES["brats2013"].classes
+COLOURS = style.class_colours(CLASSES)
+COLUMNS = ["whole", "core", "active", *CLASSES]
+STRATEGIES = ("random", "balanced", "hard")
+OFFSETS = (-0.26, 0, 0.26)
 
 
 @pytest.fixture
 def tables():
     generator = np.random.default_rng(0)
-    return {
-        name: pd.DataFrame(generator.random((3, 8)), columns=COLUMNS)
-        for name in ("random", "balanced", "hard")
-    }
+    return {name: pd.DataFrame(generator.random((3, 8)), columns=COLUMNS) for name in STRATEGIES}
 
 
-def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort):
+@pytest.fixture
+def epochs():
+    columns = {"epoch": [0, 1, 2], "loss": [1.5, 0.9, 0.7], "accuracy": [0.4, 0.7, 0.6]}
+    return pd.DataFrame(columns | {f"hard_{name}": [8, 6, k] for k, name in enumerate(CLASSES)})
+
+
+@pytest.fixture
+def shares():
+    rows = [[0.9, 0.02, 0.05, 0.01, 0.02], [0.8, 0.05, 0.1, 0.02, 0.03]]
+    return pd.DataFrame(rows, columns=CLASSES)
+
+
+@pytest.fixture
+def drawn():
+    columns = {"asked": 0.5, "drawn": [0.4, 0.6], "repeats": [1.5, np.nan], "cases": [1, 2]}
+    return pd.DataFrame(columns, index=["healthy", "lesion"]).assign(of=2)
+
+
+def texts(labels):
+    return [label.get_text() for label in labels]
+
+
+def entries(figure):
+    (legend,) = figure.legends
+    return texts(legend.get_texts())
+
+
+def points(line):
+    return np.column_stack(line.get_data()).tolist()
+
+
+def looks(line):
+    return to_hex(line.get_color()).upper(), line.get_marker()
+
+
+def strategy_look(name):
+    return style.STRATEGIES[name]["color"], style.STRATEGIES[name]["marker"]
+
+
+def is_open(axis):
+    return [axis.spines[side].get_visible() for side in ("top", "right", "left")] == [0, 0, 1]
+
+
+def is_bare(axis):
+    ticks = [*axis.get_xticks(), *axis.get_yticks()]
+    return not ticks and not any(spine.get_visible() for spine in axis.spines.values())
+
+
+def picture(case, number, channel):
+    """A slice of a case, and the overlay of its labels; all of the brain is in the window."""
+    rows, columns = (np.flatnonzero(case.brain[number].any(axis=k)) for k in (1, 0))
+    window = (number, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    return case.images[window][..., channel], case.labels[window]
+
+
+def shows_scan(image, expected):
+    np.testing.assert_array_equal(image.get_array(), expected)
+    assert (image.get_cmap().name, image.get_clim()) == ("gray", (-2.5, 4.0))
+
+
+def shows_labels(image, labels, alpha):
+    expected = to_rgba_array(COLOURS, alpha)[labels]
+    expected[labels == 0, 3] = 0
+    np.testing.assert_allclose(image.get_array(), expected)
+
+
+def every_chart(tables, epochs, shares, drawn):
+    return [
+        figures.class_shares(shares, shares.mean()),
+        figures.draws(drawn),
+        *(figures.training_curve(epochs, name, baseline=0.5) for name in STRATEGIES),
+        figures.hard_pool(epochs, SCHEMES["brats2013"], candidates=dict.fromkeys(CLASSES, 10)),
+        figures.dice_by_case(tables, COLUMNS, paper=PAPER_DICE),
+        figures.volumes(tables, COLUMNS),
+    ]
+
+
+def contrast(colour):
+    """Of a colour on white, after WCAG 2."""
+    channels = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 1.05 / (np.dot((0.2126, 0.7152, 0.0722), channels) + 0.05)
+
+
+def edges(artist):
+    return [effect._gc["foreground"] for effect in artist.get_path_effects()]
+
+
+def test_every_line_mark_and_bar_stands_out_from_white(tables, epochs, shares, drawn):
+    for figure in every_chart(tables, epochs, shares, drawn):
+        legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes)]
+        handles = [handle for legend in legends if legend for handle in legend.legend_handles]
+        lines = [line for axis in figure.axes for line in axis.lines]
+        for line in [*lines, *handles]:
+            assert max(map(contrast, [line.get_color(), *edges(line)])) >= 3, line
+        for axis in figure.axes:
+            for bar in axis.patches:
+                assert contrast(bar.get_edgecolor()) >= 3
+                assert bar.get_linewidth() > 0
+
+
+def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort, tables, epochs, shares, drawn):
     figures.modalities(cohort, "small")
+    figures.patch_on_slice(cohort, (0, 1, 30, 20), 16)
+    figures.batches({"one": (np.zeros((1, 8, 8, 2)), np.array([0]))}, cohort)
+    figures.segmentations(cohort, ["small"], {})
+    figures.case_page(cohort, ["small"])
+    every_chart(tables, epochs, shares, drawn)
     assert plt.get_fignums() == []
 
 
 def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
-    scheme = SCHEMES["brats2013"]
-    overlay = scans._overlay(np.arange(5), scheme, alpha=0.6)
+    overlay = scans._overlay(np.arange(5), SCHEMES["brats2013"], alpha=0.6)
     assert overlay[:, 3].tolist() == [0, 0.6, 0.6, 0.6, 0.6]
-    assert len({tuple(colour) for colour in overlay}) == 5
-
-
-def test_segmentations_have_a_row_a_case_and_a_column_a_map(cohort):
-    maps = {"random": {case.id: np.zeros_like(case.labels) for case in cohort}}
-    figure = figures.segmentations(cohort, ["small", "large"], maps)
-    assert [axis.get_title() for axis in figure.axes[:3]] == ["flair", "truth", "random"]
-    assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["small", "large"]
-
-
-def test_a_batch_is_drawn_by_label_each_patch_inside_the_colour_of_its_class(cohort):
-    labels = np.array([4, 0, 2])
-    patches = np.stack([np.full((10, 10, 4), value, np.float16) for value in (4, -2.5, 0.75)])
-    figure = figures.batches({"a batch": (patches, labels)}, cohort, columns=2)
-    picture = figure.subfigs[0].axes[0].images[0].get_array()
-    tiles = picture.reshape(2, 24, 2, 24, 4).transpose(0, 2, 1, 3, 4).reshape(4, 24, 24, 4)
-    frames, middles = tiles[:, -1, -1], tiles[:, -10, -10]
-    colours = [style.class_colours(cohort.scheme)[label] for label in (0, 2, 4)]
-    np.testing.assert_allclose(frames, [*to_rgba_array(colours), (1, 1, 1, 1)])
-    np.testing.assert_allclose(middles[:, 0], [0, 0.5, 1, 1], atol=0.01)
-
-
-def test_every_case_and_the_papers_value_are_drawn(tables):
-    figure = figures.dice_by_case(tables, ["whole", "healthy"], paper=PAPER_DICE)
-    drawn = np.concatenate([line.get_ydata() for line in figure.axes[0].lines])
-    for name, table in tables.items():
-        assert np.isin(table[["whole", "healthy"]].to_numpy(), drawn).all()
-        assert PAPER_DICE.loc[name, "whole"] in drawn
-
-
-def test_a_ratio_beyond_the_axis_is_drawn_at_its_end(tables):
-    tables["random"].loc[0, "whole"] = 0.0
-    tables["random"].loc[1, "whole"] = 500.0
-    figure = figures.volumes({"random": tables["random"]}, ["whole"])
-    assert {0.05, 20} <= set(figure.axes[0].lines[0].get_xdata())
+    assert len({tuple(colour) for colour in overlay[:, :3]}) == 5
 
 
 def test_a_class_that_the_package_does_not_know_gets_a_colour():
-    from imbalance_tf import LabelScheme
+    assert len(set(style.class_colours(["healthy", "lesion", "cyst", "scar"]))) == 4
 
-    scheme = LabelScheme("lesions", ("healthy", "lesion"), (0, 1), {"whole": ("lesion",)})
-    assert len(set(style.class_colours(scheme))) == 2
+
+def test_class_shares_have_a_ring_per_case_and_a_diamond_for_all(shares):
+    pooled = shares.mean()
+    figure = figures.class_shares(shares, pooled)
+    (axis,) = figure.axes
+    for position, name in enumerate(CLASSES):
+        rings, diamond = axis.lines[2 * position : 2 * position + 2]
+        assert points(rings) == [[100 * share, position] for share in shares[name]]
+        assert points(diamond) == [[100 * pooled[name], position]]
+        assert looks(rings) == (COLOURS[position], "o")
+        assert rings.get_fillstyle() == "none"
+        assert looks(diamond) == (COLOURS[position], "D")
+        assert axis.texts[position].get_position() == (1.01, position)
+    assert len(axis.lines) == 10
+    assert texts(axis.texts) == ["85 %", "3.5 %", "7.5 %", "1.5 %", "2.5 %"]
+    assert axis.get_yticks().tolist() == list(range(5))
+    assert texts(axis.get_yticklabels()) == list(CLASSES)
+    assert axis.get_xscale() == "log"
+    assert axis.get_xlim() == (0.5, 130)
+    assert axis.get_ylim() == (4.5, -0.5)
+    assert axis.get_xlabel().startswith("share of brain voxels, % (log scale); one ring per case")
+    assert axis.xaxis.get_major_formatter()(10) == "10"
+    assert axis.xaxis.get_gridlines()[0].get_visible()
+    assert is_open(axis)
+
+
+def test_draws_show_share_repeats_and_cases(drawn):
+    figure = figures.draws(drawn)
+    shown = [[bar.get_width() for bar in axis.patches] for axis in figure.axes]
+    assert shown == [[40, 60], [1.5, 0], [50, 100]]
+    for axis in figure.axes:
+        colours = [to_hex(bar.get_facecolor()).upper() for bar in axis.patches]
+        assert colours == style.class_colours(drawn.index)
+        assert axis.yaxis_inverted()
+        assert axis.get_xlim()[0] == 0
+        assert is_open(axis)
+    assert [axis.get_xlabel() for axis in figure.axes] == [
+        "share of all samples, %",
+        "samples per distinct voxel",
+        "cases covered, %",
+    ]
+    assert texts(figure.axes[0].get_yticklabels()) == ["healthy", "lesion"]
+    assert [list(axis.get_yticks()) for axis in figure.axes[1:]] == [[], []]
+    (asked,) = figure.axes[0].lines
+    assert asked.get_xdata().tolist() == [50, 50]
+    assert list(asked.get_ydata(orig=True)) == ["healthy", "lesion"]
+    assert looks(asked) == ("#000000", "|")
+    assert asked.get_markersize() > 20
+    assert entries(figure) == ["asked"]
+    assert not figures.draws(drawn.assign(asked=np.nan)).legends
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_training_curves_show_every_epoch_and_the_baseline(epochs, strategy):
+    figure = figures.training_curve(epochs, strategy, baseline=0.5)
+    loss, accuracy = figure.axes
+    for axis, column in ((loss, "loss"), (accuracy, "accuracy")):
+        assert points(axis.lines[0]) == [[k + 1, value] for k, value in enumerate(epochs[column])]
+        assert looks(axis.lines[0]) == strategy_look(strategy)
+        assert axis.get_title() == f"training {column}, {strategy} batches"
+        assert axis.get_xlabel() == "epoch"
+        assert all(tick == round(tick) for tick in axis.get_xticks())
+        assert is_open(axis)
+    assert len(loss.lines) == 1
+    _, baseline = accuracy.lines
+    assert list(baseline.get_ydata()) == [0.5, 0.5]
+    assert (baseline.get_color(), baseline.get_linestyle()) == ("black", "--")
+    assert texts(accuracy.get_legend().get_texts()) == ["always one class"]
+    assert accuracy.get_ylim() == (pytest.approx(0.36), 1)
+
+
+def test_the_hard_pool_has_a_line_per_class_with_the_share_of_its_candidates(epochs):
+    candidates = {name: 10 * (k + 1) for k, name in enumerate(CLASSES)}
+    figure = figures.hard_pool(epochs, SCHEMES["brats2013"], candidates=candidates)
+    (axis,) = figure.axes
+    for number, (line, name) in enumerate(zip(axis.lines, CLASSES, strict=True)):
+        share = 100 * epochs[f"hard_{name}"] / candidates[name]
+        assert points(line) == [[1, share[0]], [2, share[1]], [3, share[2]]]
+        assert looks(line) == (COLOURS[number], "o")
+        assert line.get_linestyle() == "-"
+    assert texts(axis.get_legend().get_texts()) == list(CLASSES)
+    assert axis.get_xlabel() == "after epoch"
+    assert axis.get_ylabel() == "hard, % of the candidates"
+    assert axis.get_ylim()[0] == 0
+    assert all(tick == round(tick) for tick in axis.get_xticks())
+    assert is_open(axis)
+
+
+def test_dice_by_case_shows_every_case_its_line_the_mean_and_the_paper(tables):
+    figure = figures.dice_by_case(tables, ["whole", "healthy"], paper=PAPER_DICE)
+    (axis,) = figure.axes
+    lines = list(axis.lines)
+    for position, name in enumerate(["whole", "healthy"]):
+        for case in range(3):
+            joined = lines.pop(0)
+            assert joined.get_linestyle() == "-"
+            assert joined.get_xdata().tolist() == [position + offset for offset in OFFSETS]
+            assert joined.get_ydata().tolist() == [tables[s][name][case] for s in STRATEGIES]
+        for offset, strategy in zip(OFFSETS, STRATEGIES, strict=True):
+            marks, mean = lines.pop(0), lines.pop(0)
+            values, here = tables[strategy][name], position + offset
+            assert points(marks) == [[here, value] for value in values]
+            assert looks(marks) == strategy_look(strategy)
+            assert marks.get_linestyle() == "None"
+            assert points(mean) == [[here - 0.1, values.mean()], [here + 0.1, values.mean()]]
+            assert mean.get_linewidth() == 2
+            if name == "whole":
+                cross = lines.pop(0)
+                assert points(cross) == [[here + 0.12, PAPER_DICE.loc[strategy, "whole"]]]
+                assert looks(cross) == ("#FF0000", "x")
+    assert not lines
+    assert entries(figure) == list(STRATEGIES)
+    handles = figure.legends[0].legend_handles
+    assert [looks(handle) for handle in handles] == [strategy_look(name) for name in STRATEGIES]
+    assert texts(axis.get_xticklabels()) == ["whole", "healthy"]
+    assert axis.get_xticks().tolist() == [0, 1]
+    assert axis.get_ylim() == (0, 1.02)
+    assert axis.get_ylabel() == "Dice"
+    assert "one mark per test case" in axis.get_title()
+    assert "red cross: the paper" in axis.get_title()
+    assert is_open(axis)
+
+
+def test_without_the_paper_there_is_no_cross(tables):
+    (axis,) = figures.dice_by_case(tables, ["whole"]).axes
+    assert len(axis.lines) == 3 + 2 * 3
+    assert "paper" not in axis.get_title()
+
+
+def test_volumes_show_every_ratio_and_the_median_and_cut_at_the_ends_of_the_axis(tables):
+    tables["random"].loc[:1, "whole"] = 0.0, 500.0
+    tables["hard"].loc[2, "core"] = np.nan
+    figure = figures.volumes(tables, ["whole", "core"])
+    (axis,) = figure.axes
+    *lines, one = axis.lines
+    for offset, strategy in zip(OFFSETS, STRATEGIES, strict=True):
+        for position, name in enumerate(["whole", "core"]):
+            marks, median = lines.pop(0), lines.pop(0)
+            values = tables[strategy][name].dropna().clip(0.05, 20)
+            assert points(marks) == [[value, position + offset] for value in values]
+            assert looks(marks) == strategy_look(strategy)
+            assert marks.get_linestyle() == "None"
+            assert points(median) == [[values.median(), position + offset]]
+            assert looks(median) == ("#000000", "|")
+    assert not lines
+    assert list(one.get_xdata()) == [1, 1]
+    assert entries(figure) == list(STRATEGIES)
+    assert axis.get_xscale() == "log"
+    assert axis.get_xlim() == (0.05 * 0.85, 20 * 1.15)
+    assert axis.get_xticks().tolist() == [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    assert texts(axis.get_xticklabels())[::4] == ["≤ 0.05", "1", "≥ 20"]
+    assert list(axis.get_xticks(minor=True)) == []
+    assert axis.get_xlabel().startswith("predicted / true volume (log scale)")
+    assert axis.get_yticks().tolist() == [0, 1]
+    assert texts(axis.get_yticklabels()) == ["whole", "core"]
+    assert axis.yaxis_inverted()
+    assert is_open(axis)
+
+
+def test_modalities_are_shown_plain_and_under_their_labels(cohort):
+    figure = figures.modalities(cohort, "large")
+    case = cohort["large"]
+    for channel, name in enumerate(("t1", "flair")):
+        plain, under = figure.axes[channel], figure.axes[2 + channel]
+        scan, labels = picture(case, case.widest_slice(), channel)
+        (image,) = plain.images
+        shows_scan(image, scan)
+        shows_scan(under.images[0], scan)
+        shows_labels(under.images[1], labels, 0.6)
+        assert (plain.get_title(), under.get_title()) == (name, "")
+        assert is_bare(plain)
+        assert is_bare(under)
+    assert entries(figure) == list(CLASSES[1:])
+    colours = [handle.get_facecolor() for handle in figure.legends[0].legend_handles]
+    assert colours == [to_rgba(colour) for colour in COLOURS[1:]]
+
+
+def test_a_patch_is_shown_where_it_lies(cohort):
+    figure = figures.patch_on_slice(cohort, (1, 4, 30, 2), 16)
+    case = cohort["large"]
+    whole, patch, labels = figure.axes
+    for axis in figure.axes:
+        shows_scan(axis.images[0], case.images[4, ..., 1])
+        (cross,) = axis.lines
+        assert points(cross) == [[2, 30]]
+        assert looks(cross) == ("#FF0000", "+")
+        assert to_hex(axis.get_facecolor()) == "#000000"
+    shows_labels(labels.images[1], case.labels[4], 0.8)
+    (outline,) = whole.patches
+    assert outline.get_bbox().bounds == (-6.5, 21.5, 16, 16)
+    assert to_hex(outline.get_edgecolor()) == "#ff0000"
+    assert not outline.get_fill()
+    assert not patch.patches
+    for axis in (patch, labels):
+        assert (axis.get_xlim(), axis.get_ylim()) == ((-6.5, 9.5), (37.5, 21.5))
+    assert (whole.get_xlim(), whole.get_ylim()) == ((-6.5, 60.5), (69.5, -0.5))
+    label = CLASSES[case.labels[4, 30, 2]]
+    expected = ["a slice of flair", f"a patch, label: {label}", "its classes"]
+    assert [axis.get_title() for axis in figure.axes] == expected
+    assert entries(figure) == list(CLASSES[1:])
+
+
+def test_a_batch_is_sorted_by_label_each_patch_inside_the_colour_of_its_class(cohort):
+    labels = np.array([4, 0, 2])
+    patches = np.stack([np.full((10, 10, 4), value, np.float16) for value in (4, -2.5, 0.75)])
+    figure = figures.batches({"a batch": (patches, labels)}, cohort, columns=2)
+    (part,) = figure.subfigs
+    (axis,) = part.axes
+    tiles = axis.images[0].get_array().reshape(2, 24, 2, 24, 4)
+    tiles = tiles.transpose(0, 2, 1, 3, 4).reshape(4, 24, 24, 4)
+    edge, frames, middles = tiles[:, -1, -1], tiles[:, -3, -3], tiles[:, -10, -10]
+    np.testing.assert_allclose(edge[:3], [to_rgba(style.INK)] * 3)
+    colours = [COLOURS[label] for label in (0, 2, 4)]
+    np.testing.assert_allclose(frames, [*to_rgba_array(colours), (1, 1, 1, 1)])
+    np.testing.assert_allclose(middles[:, 0], [0, 0.5, 1, 1], atol=0.01)
+    assert (tiles[:, 0] == 1).all()
+    assert part.get_suptitle() == "a batch"
+    assert not axis.axison
+    assert entries(figure) == list(CLASSES)
+
+
+def test_segmentations_have_one_row_per_case_and_one_column_per_map(cohort):
+    maps = {"random": {case.id: (case.labels + 1) % 5 for case in cohort}}
+    figure = figures.segmentations(cohort, ["small", "large"], maps)
+    axes = np.reshape(figure.axes, (2, 3))
+    assert [axis.get_title() for axis in axes[0]] == ["flair", "truth", "random"]
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["small", "large"]
+    for row, name in zip(axes, ("small", "large"), strict=True):
+        case = cohort[name]
+        scan, labels = picture(case, case.widest_slice(), 1)
+        for axis in row:
+            shows_scan(axis.images[0], scan)
+            assert is_bare(axis)
+        assert len(row[0].images) == 1
+        shows_labels(row[1].images[1], labels, 1)
+        shows_labels(row[2].images[1], (labels + 1) % 5, 1)
+    assert entries(figure) == list(CLASSES[1:])
+
+
+def test_the_gallery_shows_every_hard_example_in_two_modalities(cohort):
+    examples = pd.DataFrame(
+        {"case": [0, 1], "slice": [1, 4], "row": [30, 40], "column": [20, 5]}
+        | {"label": [4, 3], "predicted": [2, 0], "probability": [0.1, 0.25]}
+    )
+    figure = figures.gallery(cohort, examples, 16, columns=2)
+    assert [part.get_suptitle() for part in figure.subfigs] == [
+        "is enhancing, predicted edema; p(true) = 0.100",
+        "is non-enhancing, predicted healthy; p(true) = 0.250",
+    ]
+    for part, example in zip(figure.subfigs, examples.itertuples(), strict=True):
+        assert [axis.get_xlabel() for axis in part.axes] == ["flair", "t1"]
+        for axis, channel in zip(part.axes, (1, 0), strict=True):
+            scan = cohort[example.case].images[example.slice, ..., channel]
+            shows_scan(axis.images[0], scan)
+            assert points(axis.lines[0]) == [[example.column, example.row]]
+            assert looks(axis.lines[0]) == ("#FF0000", "+")
+            left, top = example.column - 8.5, example.row - 8.5
+            assert axis.get_xlim() == (left, left + 16)
+            assert axis.get_ylim() == (top + 16, top)
+            assert not [*axis.get_xticks(), *axis.get_yticks()]
+            assert to_hex(axis.get_facecolor()) == "#000000"
+            for spine in axis.spines.values():
+                assert to_hex(spine.get_edgecolor()).upper() == COLOURS[example.label]
+                assert spine.get_linewidth() == 3
+                assert max(map(contrast, edges(spine))) >= 3
+    assert entries(figure) == list(CLASSES)
 
 
 def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):
     figure = figures.case_page(cohort, ["large", "small"], modality="t1")
+    axes = np.reshape(figure.axes, (2, 3, 2))
     assert figure.get_suptitle() == "t1"
-    assert [figure.axes[row].get_ylabel() for row in (0, 6)] == ["large", "small"]
-    plain, outlined = figure.axes[0], figure.axes[1]
-    assert len(plain.images) == len(outlined.images) == 1
-    assert not plain.collections
-    assert outlined.collections
+    assert [axis.get_ylabel() for axis in axes[:, 0, 0]] == ["large", "small"]
+    planes = [axis.get_title() for axis in axes[0].ravel()]
+    assert planes == ["axial"] * 2 + ["coronal"] * 2 + ["sagittal"] * 2
+    for row, name in zip(axes, ("large", "small"), strict=True):
+        case = cohort[name]
+        for plane, (plain, outlined) in enumerate(row):
+            fullest = (case.labels > 0).sum(axis=tuple({0, 1, 2} - {plane})).argmax()
+            scan, labels = (
+                np.take(of, fullest, plane) for of in (case.images[..., 0], case.labels)
+            )
+            head_up = slice(None, None, -1 if plane else 1)
+            shows_scan(plain.images[0], scan[head_up])
+            shows_scan(outlined.images[0], scan[head_up])
+            assert not plain.collections
+            there = np.unique(labels[labels > 0])
+            for outline, value in zip(outlined.collections, there, strict=True):
+                assert to_hex(outline.get_edgecolor()[0]).upper() == COLOURS[value]
+                (path,) = outline.get_paths()
+                rows, columns = np.nonzero(labels[head_up] == value)
+                low, high = path.get_extents().get_points()
+                np.testing.assert_allclose(low, (columns.min(), rows.min()), atol=0.5)
+                np.testing.assert_allclose(high, (columns.max(), rows.max()), atol=0.5)
+            assert is_bare(plain)
+    assert entries(figure) == list(CLASSES[1:])
 
 
-def test_thick_slices_are_drawn_as_tall_as_they_are(cohort):
+def test_a_page_shows_six_cases_in_flair_unless_told_otherwise(cohort):
+    figure = figures.case_page(cohort)
+    assert figure.get_suptitle() == "flair"
+    assert len(figure.axes) == 6 * len(cohort)
+    none = replace(cohort, modalities=("t1", "t2"))
+    assert figures.case_page(none, ["tiny"]).get_suptitle() == "t1"
+
+
+def test_thick_slices_are_shown_as_tall_as_they_are(cohort):
     affine = np.diag([-1.0, -1.0, 4.0, 1.0])
     thick = replace(cohort, cases=[replace(case, affine=affine) for case in cohort])
     axial, coronal = figures.case_page(thick, ["large"]).axes[:3:2]
@@ -99,13 +462,3 @@ def test_thick_slices_are_drawn_as_tall_as_they_are(cohort):
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")
-
-
-def test_draws_show_share_repeats_and_cases():
-    table = pd.DataFrame(
-        {"asked": 0.5, "drawn": [0.4, 0.6], "repeats": [1.5, np.nan], "cases": [1, 2], "of": 2},
-        index=["healthy", "lesion"],
-    )
-    figure = figures.draws(table)
-    shown = [[bar.get_width() for bar in axis.patches] for axis in figure.axes]
-    assert shown == [[40, 60], [1.5, 0], [50, 100]]

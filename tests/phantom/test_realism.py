@@ -1,4 +1,4 @@
-"""What is measured on a cohort, against cases whose figures can be counted by hand."""
+"""What is measured on a cohort, against cases whose values can be counted by hand."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ import pytest
 from imbalance_tf import SCHEMES, Case, Cohort, LabelScheme, load_cohort
 from imbalance_tf.phantom.realism import (
     measure_case,
+    measures,
     realism_table,
     separability_table,
     summarise,
@@ -52,9 +53,12 @@ def test_faces_count_with_their_area(block):
 
 
 def test_pieces_are_the_connected_ones_largest_first(block):
-    pieces = measure_case(block, "block")["pieces"]
-    assert pieces["edema"].tolist() == [64, 32]
-    assert pieces["necrosis"].size == 0
+    case = block[0]
+    assert measures._pieces(case.labels == 2, case.spacing).tolist() == [64, 32]
+    assert measures._pieces(case.labels == 1, case.spacing).size == 0
+    values = measure_case(block, "block")["values"]
+    assert values["main piece, % of class", "edema"] == pytest.approx(100 * 64 / 96)
+    assert values["pieces of 50 mm3 or more", "tumour"] == 1
 
 
 def test_intensities_are_those_of_the_class(block):
@@ -66,7 +70,8 @@ def test_intensities_are_those_of_the_class(block):
 
 
 def test_every_patch_on_the_brain_is_asked_for_tumour(block):
-    assert measure_case(block, "block")["patches"] == pytest.approx(4 / 10)
+    values = measure_case(block, "block")["values"]
+    assert values["64x64 patches with tumour, %", "patches"] == pytest.approx(40)
 
 
 def test_a_threshold_finds_what_shines_and_nothing_else(block):
@@ -87,6 +92,7 @@ def test_inside_means_between_the_limits(cohort):
     between = (table["low"] <= table["measured"]) & (table["measured"] <= table["high"])
     assert (table["inside"] == between).all()
     assert table["inside"].dtype == bool
+    assert set(table["inside"]) == {True, False}
 
 
 def test_a_cropped_cohort_has_the_same_figures(block):

@@ -1,7 +1,7 @@
 """Every figure of the notebooks.
 
 Each function returns a closed `matplotlib.figure.Figure`: a notebook shows it as the value of its
-cell, a script saves it with ``savefig``. Slices are drawn as radiologists look at them: anterior
+cell, a script saves it with ``savefig``. Slices are shown as radiologists look at them: anterior
 up, the patient's right on the left.
 """
 

@@ -18,10 +18,10 @@ PLANES = ("axial", "coronal", "sagittal")
 def case_page(
     cohort: Cohort, case_ids: Sequence[str] | None = None, *, modality: str | None = None
 ) -> Figure:
-    """A row a case: axial, coronal and sagittal slice through the tumour, plain and outlined.
+    """One row per case: axial, coronal and sagittal slice through the tumour, plain and outlined.
 
-    For a phantom to be looked at beside real patients: does it look like a tumour to somebody who
-    reads scans?
+    It serves to look at phantoms beside real patients: would they look like tumours to somebody
+    who reads scans?
 
     Parameters
     ----------
@@ -30,6 +30,16 @@ def case_page(
         By default the first six.
     modality : str, optional
         By default FLAIR, where the whole tumour is bright, or the first.
+
+    Raises
+    ------
+    ValueError
+        If the cohort has no such modality.
+
+    Examples
+    --------
+    >>> [axis.get_ylabel() for axis in case_page(cohort, ["small", "tiny"]).axes[::6]]
+    ['small', 'tiny']
     """
     case_ids = list(cohort.case_ids[:6] if case_ids is None else case_ids)
     if modality is None:
@@ -40,7 +50,7 @@ def case_page(
         raise ValueError(f"modality={modality!r}; one of {list(cohort.modalities)} is expected")
     figure, axes = panels(len(case_ids), 6, width=10.5, height=1.75 * len(case_ids) + 0.6)
     for row, case_id in zip(axes, case_ids, strict=True):
-        _draw_case(row, cohort, case_id, channel)
+        _show_case(row, cohort, case_id, channel)
         row[0].set_ylabel(case_id)
     for axis, title in zip(axes[0], np.repeat(PLANES, 2), strict=True):
         axis.set_title(title)
@@ -49,29 +59,25 @@ def case_page(
     return closed(figure)
 
 
-def _draw_case(row, cohort: Cohort, case_id: str, channel: int) -> None:
-    case = cohort[case_id]
+def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> None:
+    case, colours = cohort[case_id], class_colours(cohort.scheme.classes)
     image, labels = case.images[..., channel].astype(float), case.labels
     for axis, (plain, outlined) in enumerate(row.reshape(3, 2)):
         number = _fullest(labels > 0, axis)
         scan, classes = (np.take(volume, number, axis) for volume in (image, labels))
-        if axis:  # slices are counted from the feet up, and drawn with the head up
+        if axis:  # slices are counted from the feet up, and shown with the head up
             scan, classes = scan[::-1], classes[::-1]
         height, width = np.delete(case.spacing, axis)
         for panel in (plain, outlined):
             panel.imshow(scan, aspect=height / width, **GREYS)
-        _outline(outlined, classes, cohort)
+        # A line leaves the scan under it visible.
+        for value in np.unique(classes[classes > 0]):
+            mask = (classes == value).astype(float)
+            if min(mask.shape) > 1:
+                outlined.contour(mask, levels=[0.5], colors=[colours[value]], linewidths=0.7)
 
 
 def _fullest(tumour: np.ndarray, axis: int) -> int:
     """The slice across an axis that holds most tumour; the middle one where there is none."""
     counts = np.moveaxis(tumour, axis, 0).sum(axis=(1, 2))
     return int(counts.argmax()) if counts.any() else len(counts) // 2
-
-
-def _outline(axis, classes: np.ndarray, cohort: Cohort) -> None:
-    """The border of every tumour class, as a line that leaves the scan under it visible."""
-    for number, colour in enumerate(class_colours(cohort.scheme)):
-        mask = classes == number
-        if number and mask.any() and min(mask.shape) > 1:
-            axis.contour(mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.7)

@@ -6,22 +6,29 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgba, to_rgba_array
+from matplotlib.colors import Normalize, to_rgb, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import GREYS, class_colours, class_legend, closed, panels
+from .style import GREYS, INK, class_colours, class_legend, closed, panels
 
 __all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
 
 
 def modalities(cohort: Cohort, case_id: str) -> Figure:
-    """The slice with most tumour in every modality, and below the same with the labels over it."""
+    """The slice with most tumour in every modality, and below the same with the labels over it.
+
+    Examples
+    --------
+    >>> [axis.get_title() for axis in modalities(cohort, "large").axes[:2]]
+    ['t1', 'flair']
+    """
     columns = len(cohort.modalities)
     figure, axes = panels(2, columns, width=2.5 * columns, height=5.6)
     case = cohort[case_id]
@@ -37,59 +44,62 @@ def modalities(cohort: Cohort, case_id: str) -> Figure:
 
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
-    """A slice with the outline of a patch and its centre voxel, the patch, and its labels."""
+    """A slice with the outline of a patch and its centre voxel, the patch, and its labels.
+
+    `centre` is (case, slice, row, column).
+
+    Examples
+    --------
+    >>> patch_on_slice(cohort, (1, 2, 30, 20), 32).axes[0].get_title()
+    'a slice of flair'
+    """
     case, number, row, column = cohort[int(centre[0])], *(int(value) for value in centre[1:])
     channel = shown_channel(cohort)
     image = case.images[number, ..., channel].astype(float)
     top, left = row - size // 2 - 0.5, column - size // 2 - 0.5
     figure, axes = panels(1, 3, width=9.5, height=3.8)
-    for axis in axes[0]:
+    name = cohort.scheme.classes[case.labels[number, row, column]]
+    titles = f"a slice of {cohort.modalities[channel]}", f"a patch, label: {name}", "its classes"
+    for axis, title in zip(axes[0], titles, strict=True):
         axis.imshow(image, **GREYS)
+        axis.plot(column, row, "+", color="red", markersize=11)
+        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black", title=title)
     axes[0, 2].imshow(_overlay(case.labels[number], cohort.scheme, alpha=0.8))
     axes[0, 0].add_patch(Rectangle((left, top), size, size, fill=False, color="red", linewidth=1.5))
-    for axis in axes[0]:
-        axis.plot(column, row, "+", color="red", markersize=11)
-        axis.set_facecolor("black")
     height, width = image.shape
     axes[0, 0].set(
         xlim=(min(left, -0.5), max(left + size, width - 0.5)),
         ylim=(max(top + size, height - 0.5), min(top, -0.5)),
     )
-    for axis in axes[0, 1:]:
-        axis.set(xlim=(left, left + size), ylim=(top + size, top))
-    name = cohort.scheme.classes[case.labels[number, row, column]]
-    for axis, title in zip(
-        axes[0],
-        (f"a slice of {cohort.modalities[channel]}", f"a patch, label: {name}", "its classes"),
-        strict=True,
-    ):
-        axis.set_title(title)
     class_legend(figure, cohort.scheme)
     return closed(figure)
 
 
 def batches(
-    shown: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    cohort: Cohort,
-    *,
-    columns: int = 12,
+    shown: Mapping[str, tuple[np.ndarray, np.ndarray]], cohort: Cohort, *, columns: int = 12
 ) -> Figure:
     """Whole batches side by side, each patch framed in the colour of its label.
 
     Parameters
     ----------
     shown : mapping of title to (patches (B, P, P, M), labels (B,))
-        As `patch_dataset` yields them; drawn sorted by label.
+        As `patch_dataset` yields them; shown sorted by label.
     cohort : Cohort
         Where they come from.
+
+    Examples
+    --------
+    >>> patches, labels = np.zeros((4, 16, 16, 2)), np.array([0, 2, 2, 4])
+    >>> batches({"a batch": (patches, labels)}, cohort).subfigs[0].get_suptitle()
+    'a batch'
     """
-    colours, channel = to_rgba_array(class_colours(cohort.scheme)), shown_channel(cohort)
+    colours = to_rgba_array(class_colours(cohort.scheme.classes))
+    channel = shown_channel(cohort)
     rows = max(-(-len(labels) // columns) for _, labels in shown.values())
     size = (0.54 * columns * len(shown), 0.54 * rows + 0.7)
     figure = plt.figure(figsize=size, layout="constrained")
-    for part, (title, (patches, labels)) in zip(
-        np.atleast_1d(figure.subfigures(1, len(shown))), shown.items(), strict=True
-    ):
+    parts = figure.subfigures(1, len(shown), squeeze=False)[0]
+    for part, (title, (patches, labels)) in zip(parts, shown.items(), strict=True):
         part.suptitle(title)
         axis = part.subplots()
         axis.set_axis_off()
@@ -102,7 +112,7 @@ def batches(
 def segmentations(
     cohort: Cohort, case_ids: Sequence[str], maps: Mapping[str, Mapping[str, np.ndarray]]
 ) -> Figure:
-    """A row a case, its slice with most tumour: the scan, the truth, and predictions.
+    """One row per case, its slice with most tumour: the scan, the truth, and predictions.
 
     As in the paper's figures 5 to 7.
 
@@ -112,6 +122,13 @@ def segmentations(
     case_ids : sequence of str
     maps : mapping of title to mapping of case to (s, h, w) class numbers
         What was predicted, as `ExperimentResult.segmentation` gives it.
+
+    Examples
+    --------
+    >>> truth = {case.id: case.labels for case in cohort}
+    >>> figure = segmentations(cohort, ["small"], {"a perfect model": truth})
+    >>> [axis.get_title() for axis in figure.axes]
+    ['flair', 'truth', 'a perfect model']
     """
     channel = shown_channel(cohort)
     titles = [cohort.modalities[channel], "truth", *maps]
@@ -137,8 +154,15 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
     """Hard examples (rows of ``HardExampleMining.hard``) as patches, framed by true class.
 
     Each in two modalities, FLAIR and T1c where the cohort has them.
+
+    Examples
+    --------
+    >>> found = {"case": 0, "slice": 1, "row": 30, "column": 20, "label": 4, "predicted": 2}
+    >>> figure = gallery(cohort, pd.DataFrame([found | {"probability": 0.1}]), 32)
+    >>> figure.subfigs[0].get_suptitle()
+    'is enhancing, predicted edema; p(true) = 0.100'
     """
-    scheme = cohort.scheme
+    scheme, colours = cohort.scheme, class_colours(cohort.scheme.classes)
     names = [name for name in ("flair", "t1c") if name in cohort.modalities]
     names = (names + [name for name in cohort.modalities if name not in names])[:2]
     rows = -(-len(examples) // columns)
@@ -149,12 +173,15 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
         axes = part.subplots(1, len(names), squeeze=False)[0]
         for axis, name in zip(axes, names, strict=True):
             image = cohort[example.case].images[example.slice, ..., cohort.modalities.index(name)]
-            _framed(axis, image, class_colours(scheme)[example.label])
+            axis.imshow(image.astype(float), **GREYS)
             axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set(color=colours[example.label], linewidth=3)
+            axis.spines[:].set_path_effects([withStroke(linewidth=4.5, foreground=INK)])
             axis.plot(example.column, example.row, "+", color="red", markersize=9)
             axis.set_xlabel(name, fontsize=8, labelpad=2)
         part.suptitle(
-            f"is {scheme.classes[example.label]}, called {scheme.classes[example.predicted]}; "
+            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}; "
             f"p(true) = {example.probability:.3f}",
             fontsize=8,
         )
@@ -164,17 +191,21 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
 
 def _overlay(classes: np.ndarray, scheme: LabelScheme, *, alpha: float) -> np.ndarray:
     """Class numbers (H, W) as colours (H, W, 4); healthy is transparent."""
-    table = np.array([to_rgba(colour, alpha) for colour in class_colours(scheme)])
+    table = to_rgba_array(class_colours(scheme.classes), alpha)
     table[0, 3] = 0
     return table[classes]
 
 
 def _mosaic(patches: np.ndarray, colours: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Patches (n, P, P), each framed in its colour (n, 4); one picture, since axes are slow."""
-    frame, gap, size = 5, 4, patches.shape[1]
+    """Patches (n, P, P), each in a frame of its colour (n, 4) with a dark edge.
+
+    All are one picture, since axes are slow.
+    """
+    edge, frame, gap, size = 1, 5, 4, patches.shape[1]
     side = gap + frame + size + frame
     tiles = np.ones((rows * columns, side, side, 4))
-    tiles[: len(patches), gap:, gap:] = colours[:, None, None]
+    tiles[: len(patches), gap:, gap:, :3] = to_rgb(INK)
+    tiles[: len(patches), gap + edge : -edge, gap + edge : -edge] = colours[:, None, None]
     greys = ScalarMappable(Normalize(GREYS["vmin"], GREYS["vmax"]), GREYS["cmap"])
     inside = slice(gap + frame, gap + frame + size)
     tiles[: len(patches), inside, inside] = [greys.to_rgba(patch) for patch in patches]
@@ -182,16 +213,8 @@ def _mosaic(patches: np.ndarray, colours: np.ndarray, rows: int, columns: int) -
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 4)
 
 
-def _framed(axis, patch: np.ndarray, colour: str) -> None:
-    axis.imshow(patch.astype(float), **GREYS)
-    axis.set(xticks=[], yticks=[])
-    axis.set_axis_on()
-    for spine in axis.spines.values():
-        spine.set(visible=True, color=colour, linewidth=3)
-
-
 def shown_channel(cohort: Cohort) -> int:
-    """The modality that figures draw: FLAIR, where the whole tumour is bright, or the first."""
+    """The modality that figures show: FLAIR, where the whole tumour is bright, or the first."""
     return cohort.modalities.index("flair") if "flair" in cohort.modalities else 0
 
 

@@ -1,9 +1,17 @@
 """What the figures share: colours, panels, legends."""
 
+from collections.abc import Iterable, Sequence
+from itertools import cycle
+from typing import Any
+
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from imbalance_tf.cohort.labels import LabelScheme
 
@@ -19,20 +27,26 @@ CLASS_COLOURS = {
     "non-enhancing": "#F0E442",
     "enhancing": "#D55E00",
 }
-_MORE_COLOURS = ("#E69F00", "#44AA99", "#000000")
+INK = "#333333"
+# Some of these colours hardly differ from white paper: their lines and marks get dark edges.
+OUTLINE: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.5, foreground=INK)]}
 # Other colours than the classes', and a marker each.
-STRATEGY_COLOURS = {"random": "#555555", "balanced": "#56B4E9", "hard": "#CC79A7"}
-STRATEGY_MARKERS = {"random": "o", "balanced": "s", "hard": "^"}
-GREYS = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "random": {"color": "#555555", "marker": "o", **OUTLINE},
+    "balanced": {"color": "#56B4E9", "marker": "s", **OUTLINE},
+    "hard": {"color": "#CC79A7", "marker": "^", **OUTLINE},
+}
+GREYS: dict[str, Any] = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
 
 
-def class_colours(scheme: LabelScheme) -> list[str]:
-    """A colour for each class, in class order."""
-    more = iter(_MORE_COLOURS * len(scheme.classes))
-    return [CLASS_COLOURS.get(name) or next(more) for name in scheme.classes]
+def class_colours(classes: Iterable[str]) -> list[str]:
+    """A colour for each class, those that the package does not know included."""
+    more = cycle(("#E69F00", "#44AA99", "#000000"))
+    return [CLASS_COLOURS.get(name) or next(more) for name in classes]
 
 
-def panels(rows: int, columns: int, *, width: float, height: float):
+def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of pictures: axes (rows, columns) without ticks and frames."""
     figure, axes = plt.subplots(
         rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
     )
@@ -42,30 +56,39 @@ def panels(rows: int, columns: int, *, width: float, height: float):
     return figure, axes
 
 
+def charts(columns: int, *, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of charts side by side, open to the top and the right."""
+    figure, axes = plt.subplots(
+        1, columns, figsize=(width, height), squeeze=False, layout="constrained"
+    )
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes[0]
+
+
 def closed(figure: Figure) -> Figure:
     plt.close(figure)  # or the notebook would show it a second time
     return figure
 
 
 def class_legend(figure: Figure, scheme: LabelScheme, *, healthy: bool = False) -> None:
-    """The classes' colours; healthy only where it is drawn, for in label maps it is transparent."""
-    handles = [
-        Patch(facecolor=colour, edgecolor="black", label=name)
-        for name, colour in zip(scheme.classes, class_colours(scheme), strict=True)
-    ][0 if healthy else 1 :]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    """The classes' colours; label maps leave out healthy, which is transparent in them."""
+    named = list(zip(scheme.classes, class_colours(scheme.classes), strict=True))
+    _legend(
+        figure,
+        [
+            Patch(facecolor=colour, edgecolor="black", label=name)
+            for name, colour in named[0 if healthy else 1 :]
+        ],
+    )
 
 
-def strategy_legend(figure: Figure, strategies) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            label=name,
-            color=STRATEGY_COLOURS[name],
-            marker=STRATEGY_MARKERS[name],
-        )
-        for name in strategies
-    ]
+def strategy_legend(figure: Figure, strategies: Iterable[str]) -> None:
+    _legend(
+        figure,
+        [Line2D([], [], linestyle="", label=name, **STRATEGIES[name]) for name in strategies],
+    )
+
+
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

@@ -1,7 +1,7 @@
-"""How near a cohort comes to real brain tumour scans, figure by figure.
+"""How near a cohort comes to real brain tumour scans, value by value.
 
-`targets` holds what was measured on real patients, `measures` what is measured on one case,
-`table` sets the two beside each other.
+`targets` holds what was measured on real patients, `measures` measures one case, `table` sets the
+two beside each other.
 """
 
 from . import targets

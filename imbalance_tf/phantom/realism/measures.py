@@ -1,105 +1,132 @@
 """What is measured on one case. Arrays are (slice, row, column); lengths are millimetres."""
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
+from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
+
+from .targets import CLASSES, DEAD
 
 __all__ = ["Z_EDGES", "measure_case"]
 
 Z_EDGES = np.arange(-5, 5.01, 0.05)
 """Bins of the intensity histograms: a cohort's z-scores are clipped to [-5, 5]."""
-LARGE_MM3 = 50
-PATCH_MM = 64
+PATCH_MM, LARGE_MM3 = 64, 50
+THIN_MM = 1.5
+"""Pieces and gradients depend on voxel size: measured only where slices are this thin."""
+Values = dict[tuple[str, str], float]
 
 
-def measure_case(cohort: Cohort, case_id: str) -> dict:
-    """Everything about one case that `summarise` needs, as numbers and small arrays.
+def measure_case(cohort: Cohort, case_id: str) -> dict[str, Any]:
+    """What `summarise` and `separability_table` need of one case.
 
-    Cohorts too large for memory can so be measured case by case.
+    A cohort that is too large for memory can so be measured case by case.
+
+    Returns
+    -------
+    dict
+        ``values``: the single numbers, by group and name as in `realism_table`; ``counts``: voxels
+        of each class; ``faces``: area between the classes, mm2; ``histograms``: by modality, voxels
+        of each class in the bins of `Z_EDGES`; and the ``classes``.
+
+    Examples
+    --------
+    >>> f"{measure_case(cohort, 'large')['values']['volume, ml', 'brain']:.1f} ml"
+    '19.6 ml'
     """
-    case = cohort[case_id]
-    labels, brain, spacing = case.labels, case.brain, case.spacing
-    classes = cohort.scheme.classes
-    masks = {name: labels == number for number, name in enumerate(classes) if number}
-    measured = {
-        "classes": classes,
-        "modalities": tuple(cohort.modalities),
-        "spacing": spacing,
-        "counts": np.bincount(labels[brain], minlength=len(classes)),
-        "height": float((labels > 0).any(axis=(1, 2)).sum() * spacing[0]),
-        "faces": _faces(labels, spacing, len(classes)),
-        "pieces": {name: _pieces(mask, spacing) for name, mask in masks.items()},
-        "whole": _pieces(labels > 0, spacing),
-        "patches": _patches_with_tumour(labels > 0, brain, spacing),
-        "intensities": {},
+    case, classes = cohort[case_id], cohort.scheme.classes
+    counts = np.bincount(case.labels[case.brain], minlength=len(classes))
+    faces = _faces(case, len(classes))
+    masks = {name: case.labels == number for number, name in enumerate(classes)}
+    values: Values = {
+        ("share of brain, %", name): 100 * share
+        for name, share in zip(classes, counts / counts.sum(), strict=True)
     }
-    inner = ndimage.binary_erosion(brain, iterations=2)
+    values["volume, ml", "brain"] = counts.sum() * np.prod(case.spacing) / 1000
+    if {"edema", "enhancing"} <= set(classes):  # a glioma
+        values |= _whole_tumour(case, counts, faces)
+    if set(CLASSES) <= set(classes):
+        values |= _pieces_of_classes(case, masks)
+        masks[DEAD] = masks["necrosis"] | masks["non-enhancing"]
+    inner = ndimage.binary_erosion(case.brain, iterations=2)
+    histograms = {}
     for channel, modality in enumerate(cohort.modalities):
         z = case.images[..., channel].astype(np.float32)
-        measured["intensities"][modality] = {
-            "histograms": np.stack(
-                [np.histogram(z[brain & (labels == c)], Z_EDGES)[0] for c in range(len(classes))]
-            ),
-            "moments": np.stack([_moments(z[brain & (labels == c)]) for c in range(len(classes))]),
-            "gradient": _gradient(z, inner, spacing),
-        }
-    return measured
+        inside = {name: z[case.brain & mask] for name, mask in masks.items()}
+        histograms[modality] = np.stack([np.histogram(inside[c], Z_EDGES)[0] for c in classes])
+        for name, found in inside.items():
+            if found.size > 1:
+                values[f"{modality}: mean z", name] = found.mean(dtype=np.float64)
+                values[f"{modality}: sd of z within a case", name] = found.std(dtype=np.float64)
+        if max(case.spacing) <= THIN_MM and min(z.shape) > 1 and inner.any():
+            steepness = np.sqrt(sum(part**2 for part in np.gradient(z, *case.spacing)))
+            # Without the jump to air at the brain's edge.
+            values["mean |gradient| of z per mm", modality] = float(steepness[inner].mean())
+    return {
+        "classes": classes,
+        "counts": counts,
+        "faces": faces,
+        "values": values,
+        "histograms": histograms,
+    }
 
 
-def _moments(values: np.ndarray) -> tuple[int, float, float]:
-    """Count, mean and sd (NaN where there is nothing to measure)."""
-    if values.size == 0:
-        return 0, np.nan, np.nan
-    return values.size, values.mean(dtype=np.float64), values.std(dtype=np.float64)
+def _whole_tumour(case: Case, counts: np.ndarray, faces: np.ndarray) -> Values:
+    tumour, pieces = case.labels > 0, _pieces(case.labels > 0, case.spacing)
+    size = [1, *(max(round(PATCH_MM / step), 1) for step in case.spacing[1:])]
+    # Of all patches centred in the brain, not of a sample.
+    met = ndimage.maximum_filter(tumour, size=size, mode="constant")[case.brain]
+    values: Values = {
+        ("share of brain, %", "tumour"): 100 * counts[1:].sum() / counts.sum(),
+        ("volume, ml", "tumour"): counts[1:].sum() * np.prod(case.spacing) / 1000,
+        ("height of tumour, mm", "tumour"): tumour.any(axis=(1, 2)).sum() * case.spacing[0],
+        ("64x64 patches with tumour, %", "patches"): 100 * met.mean(),
+        ("pieces of 50 mm3 or more", "tumour"): (pieces >= LARGE_MM3).sum(),
+    }
+    if pieces.size:  # a case without tumour has no shape
+        values["surface / volume^(2/3)", "tumour"] = faces[0].sum() / pieces.sum() ** (2 / 3)
+    return values
 
 
-def _faces(labels, spacing, classes: int) -> np.ndarray:
+def _pieces_of_classes(case: Case, masks: dict[str, np.ndarray]) -> Values:
+    values: Values = {}
+    for name in CLASSES[1:]:
+        pieces = _pieces(masks[name], case.spacing)
+        if pieces.size:
+            values["main piece, % of class", name] = 100 * pieces[0] / pieces.sum()
+        if max(case.spacing) <= THIN_MM:
+            values["pieces", name] = pieces.size
+            values["pieces of 50 mm3 or more", name] = (pieces >= LARGE_MM3).sum()
+    return values
+
+
+def _pieces(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Volumes of the connected pieces, mm3, largest first; voxels that share a corner connect."""
+    pieces, _ = ndimage.label(mask[_box(mask)], structure=np.ones((3, 3, 3)))
+    return np.sort(np.bincount(pieces.ravel())[1:])[::-1] * np.prod(spacing)
+
+
+def _faces(case: Case, classes: int) -> np.ndarray:
     """Area between voxels of every two classes, mm2: (classes, classes), symmetric.
 
-    Faces to air count as faces to healthy: annotators do not draw the brain's edge. Each face
+    Faces to air count as faces to healthy: annotators do not mark the brain's edge. Each face
     counts with its area, so that thick slices do not weigh less.
     """
-    box = _box(labels > 0)
-    if box is None:
-        return np.zeros((classes, classes))
-    labels = labels[box].astype(np.intp)
+    labels = case.labels[_box(case.labels > 0)].astype(np.intp)
     area = np.zeros((classes, classes))
     for axis in range(3):
         turned = np.moveaxis(labels, axis, 0)
         pairs = np.bincount((turned[:-1] * classes + turned[1:]).ravel(), minlength=classes**2)
-        area += pairs.reshape(classes, classes) * np.prod(np.delete(spacing, axis))
+        area += pairs.reshape(classes, classes) * np.prod(np.delete(case.spacing, axis))
     area += area.T
     np.fill_diagonal(area, 0)
     return area
 
 
-def _pieces(mask: np.ndarray, spacing) -> np.ndarray:
-    """Volumes of the connected pieces, mm3, largest first; voxels that share a corner connect."""
-    box = _box(mask)
-    if box is None:
-        return np.zeros(0)
-    pieces, _ = ndimage.label(mask[box], structure=np.ones((3, 3, 3)))
-    return np.sort(np.bincount(pieces.ravel())[1:])[::-1] * np.prod(spacing)
-
-
-def _patches_with_tumour(tumour, brain, spacing) -> float:
-    """Share of the brain voxels whose axial patch holds tumour: all of them, not a sample."""
-    size = [1, *(max(round(PATCH_MM / step), 1) for step in spacing[1:])]
-    met = ndimage.maximum_filter(tumour, size=size, mode="constant")
-    return float(met[brain].mean())
-
-
-def _gradient(z: np.ndarray, inner: np.ndarray, spacing) -> float:
-    """Mean |gradient| per mm; ``inner`` leaves out the jump to air at the brain's edge."""
-    if min(z.shape) < 2 or not inner.any():
-        return np.nan
-    return float(np.sqrt(sum(part**2 for part in np.gradient(z, *spacing)))[inner].mean())
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...] | None:
-    """The box round a mask, one voxel wider where the array allows it; None round nothing."""
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found:
-        return None
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The box round a mask, one voxel wider where the array allows it; one voxel round nothing."""
+    found = ndimage.find_objects(mask.astype(np.uint8)) or [(slice(0, 0),) * 3]
     return tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in found[0])
