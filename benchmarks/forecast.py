@@ -17,7 +17,7 @@ from pathlib import Path
 from imbalance_tf import PROFILES, open_lab
 from imbalance_tf.lab.estimate import estimate_hours
 from imbalance_tf.lab.profiles import fastest_precision
-from imbalance_tf.training.config import STRATEGIES
+from imbalance_tf.training.arms import PAPER_ARMS
 
 EPOCHS = 3
 
@@ -29,7 +29,7 @@ def main():
         lab = replace(lab, profile=paper)
         minutes = {name: 60 * hours for name, hours in estimate_hours(lab).items()}
         row = {}
-        for strategy in STRATEGIES:
+        for strategy in PAPER_ARMS:
             started = time.perf_counter()
             lab.run(strategy)
             took = (time.perf_counter() - started) / 60

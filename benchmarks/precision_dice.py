@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from imbalance_tf import open_lab, run_experiment
-from imbalance_tf.training.config import PRECISIONS, STRATEGIES
+from imbalance_tf.training.arms import PAPER_ARMS
+from imbalance_tf.training.config import PRECISIONS
 
 SEEDS = (0, 1, 2)
 
@@ -27,10 +28,12 @@ def main():
     lab = open_lab("lab", out=out)
     rows = []
     for precision in PRECISIONS:
-        for strategy in STRATEGIES:
+        for strategy in PAPER_ARMS:
             for seed in SEEDS:
                 config = replace(lab.config(strategy), precision=precision, seed=seed)
-                result = run_experiment(config, lab.train, lab.test, out / "runs")
+                result = run_experiment(
+                    config, lab.train, lab.test, out / precision
+                )  # or the first would be read
                 for region in lab.train.scheme.regions:
                     dice = result.dice[region].mean()
                     rows.append((strategy, region, precision, seed, dice))

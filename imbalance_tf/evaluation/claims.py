@@ -56,13 +56,8 @@ def compare_with_paper(
         logarithms = _logarithms(ratios["random"])
         less = logarithms[tumour] - logarithms[classes[-1]]
         claim = f"random under-segments the rarest class ({classes[-1]}) more than {named}"
-        rows.append(
-            (
-                claim,
-                f"its ratio is {_number(2 ** -less.mean())} times that of {named} (geometric mean)",
-                verdict(less),
-            )
-        )
+        times = f"its ratio is {2 ** -less.mean():.3f} times that of {named} (geometric mean)"
+        rows.append((claim, times, verdict(less)))
     for name in classes[1:] or classes:
         claim = f"balanced over-segments a rare class: {name}"
         rows.append(ratio_claim(claim, ratios["balanced"][name]))

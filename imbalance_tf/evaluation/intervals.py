@@ -1,6 +1,6 @@
 """What a study found: means and paired differences over cases, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -50,26 +50,21 @@ def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def arm_table(results: pd.DataFrame, regions: Sequence[str]) -> pd.DataFrame:
-    """One row per arm and region: the mean Dice with its interval, and the volume.
+def arm_table(results: pd.DataFrame, regions: Sequence[str], value: str = "dice") -> pd.DataFrame:
+    """One row per arm and region: the mean over the cases and its interval.
 
     Returns
     -------
     pandas.DataFrame
-        Index arm and region; ``dice``, ``low``, ``high`` (95 % over cases), ``volume`` (geometric
-        mean of predicted over true) and ``cases`` (with a Dice).
+        Index arm and region; ``dice`` (mean), or ``volume`` (geometric mean of predicted over
+        true), ``low`` and ``high`` (its 95 % interval), and ``cases`` (that have a value).
     """
-    dice, ratios = by_case(results), by_case(results, "volume ratio")
-    rows = {
-        (arm, region): {
-            **_summary(dice.loc[region, arm]),
-            "volume": 2 ** ratios.loc[region, arm].mean(),
-        }
-        for arm in dice
-        for region in regions
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["arm", "region"])
-    return table.rename(columns={"mean": "dice"}).astype({"cases": int})
+    cases = by_case(results, value)
+    table = _table({(arm, region): cases.loc[region, arm] for arm in cases for region in regions})
+    if value == "dice":
+        return table.rename(columns={"mean": "dice"})
+    numbers = ["mean", "low", "high"]
+    return table.assign(**2 ** table[numbers]).rename(columns={"mean": "volume"})
 
 
 def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -> pd.DataFrame:
@@ -89,16 +84,17 @@ def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -
     dice = by_case(results)
     if to not in dice:
         raise ValueError(f"to={to!r}; one of {', '.join(dice)} is expected")
-    rows = {
-        (arm, region): _summary(dice.loc[region, arm] - dice.loc[region, to])
-        for arm in dice
-        if arm != to
+    differences = {
+        (arm, region): dice.loc[region, arm] - dice.loc[region, to]
+        for arm in dice.columns.drop(to)
         for region in regions
     }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["arm", "region"])
-    return table.rename(columns={"mean": "difference"}).astype({"cases": int})
+    return _table(differences).rename(columns={"mean": "difference"})
 
 
-def _summary(values: pd.Series) -> dict[str, float]:
-    low, high = interval(values)
-    return {"mean": values.mean(), "low": low, "high": high, "cases": values.count()}
+def _table(values: Mapping[tuple[str, str], pd.Series]) -> pd.DataFrame:
+    rows = {
+        key: (cases.mean(), *interval(cases), int(cases.count())) for key, cases in values.items()
+    }
+    index = pd.MultiIndex.from_tuples(rows, names=["arm", "region"])
+    return pd.DataFrame(list(rows.values()), index, ["mean", "low", "high", "cases"])

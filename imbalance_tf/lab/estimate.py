@@ -4,15 +4,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.config import ExperimentConfig
 from imbalance_tf.training.experiment import finished_share
 
 from .workspace import Lab
 
-__all__ = ["PAPER_ARMS", "Forecast", "estimate_hours"]
-
-PAPER_ARMS = ("random", "balanced", "hard")
-"""What the notebooks on the paper train."""
+__all__ = ["Forecast", "estimate_hours"]
 
 _STEPS = 100
 _CANDIDATES = 500

@@ -14,9 +14,10 @@ from filelock import FileLock, Timeout
 from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
+from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.result import ExperimentResult
 
-from .estimate import PAPER_ARMS, Forecast
+from .estimate import Forecast
 from .notebooks import NotebookError, execute_notebook, notebook_paths
 from .workspace import open_lab
 

@@ -12,11 +12,10 @@ import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
-from imbalance_tf.training.arms import Arm, TwoStage
+from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
 from imbalance_tf.training.studies import STUDIES, Study
 from imbalance_tf.training.study_run import run_study, write_study
 
-from .estimate import PAPER_ARMS
 from .workspace import Lab, open_lab
 
 __all__ = ["carry_out", "study_of", "written_table"]
@@ -133,7 +132,8 @@ def written_table(results: pd.DataFrame, regions: Sequence[str]) -> str:
             },
             index=rows["arm"].unique(),
         )
-        text["volume"] = table.xs(regions[0], level="region")["volume"].map("{:.2f}".format)
+        volumes = arm_table(rows, regions[:1], "volume ratio").droplevel("region")
+        text["volume"] = volumes["volume"].map("{:.2f}".format)
         spent = rows.groupby("arm", sort=False)[["patches", "mined", "seconds"]].mean()
         text["patches"] = spent["patches"].map("{:,.0f}".format)
         text["mined"] = spent["mined"].map("{:,.0f}".format)

@@ -10,7 +10,7 @@ from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
 from .parts import Part
 
-__all__ = ["ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
+__all__ = ["ARMS", "PAPER_ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
 
 
 @dataclass(frozen=True)
@@ -237,6 +237,10 @@ def _arms() -> tuple[Arm | TwoStage, ...]:
 ARMS: Mapping[str, Arm | TwoStage] = {arm.name: arm for arm in _arms()}
 """The arms that this project compares, by name. Nothing else in the code knows their names, but the
 studies that compare them, and the claims of the paper, which are about three of them."""
+
+
+PAPER_ARMS = ("random", "balanced", "hard")
+"""What the paper compares."""
 
 
 def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:

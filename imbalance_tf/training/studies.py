@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .arms import ARMS, arm_named
+from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
 
 __all__ = ["STUDIES", "Study"]
@@ -71,7 +71,6 @@ def _of_length(like: ExperimentConfig, batches: int) -> ExperimentConfig:
     return replace(like, epochs=max(1, batches // steps), steps=steps)
 
 
-_PAPER = ("random", "balanced", "hard")
 _UNETS = tuple(name for name in ARMS if name.startswith("U-Net"))
 
 STUDIES: Mapping[str, Study] = {
@@ -80,7 +79,7 @@ STUDIES: Mapping[str, Study] = {
         Study(
             "paper",
             "Do balanced batches beat random ones, and hard examples either, on every case?",
-            _PAPER,
+            PAPER_ARMS,
         ),
         Study(
             "thresholds",
@@ -98,7 +97,7 @@ STUDIES: Mapping[str, Study] = {
         Study(
             "two-classifiers",
             "Does dividing the task in two remove the imbalance?",
-            (*_PAPER, "two classifiers", "two classifiers, twice the budget"),
+            (*PAPER_ARMS, "two classifiers", "two classifiers, twice the budget"),
         ),
         Study(
             "remedies",
@@ -113,7 +112,7 @@ STUDIES: Mapping[str, Study] = {
         Study(
             "length",
             "Does the answer depend on how long one trains?",
-            _PAPER,
+            PAPER_ARMS,
             lengths=(250, 1000, 4000, 16000),
         ),
     )

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import OUTLINE, STRATEGIES, charts, class_colours, closed, strategy_legend
+from .style import OUTLINE, arm_legend, arm_styles, charts, class_colours, closed
 
 __all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
 
@@ -91,7 +91,7 @@ def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> 
     """
     figure, axes = charts(2, width=9, height=3)
     for axis, column in zip(axes, ("loss", "accuracy"), strict=True):
-        axis.plot(history.epoch + 1, history[column], **STRATEGIES[strategy])
+        axis.plot(history.epoch + 1, history[column], **arm_styles([strategy])[strategy])
         axis.set(xlabel="epoch", title=f"training {column}, {strategy} batches")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[1].axhline(baseline, color="black", linestyle="--", label="always one class")
@@ -135,13 +135,14 @@ def dice_by_case(
     'one mark per test case, joined by a line; bar: mean'
     """
     figure, (axis,) = charts(1, width=max(7, 1.6 * len(columns) + 2), height=4)
+    styles = arm_styles(dice)
     for position, name in enumerate(columns):
         x = position + _offsets(len(dice))
         by_case = pd.DataFrame({strategy: table[name] for strategy, table in dice.items()})
         axis.plot(x, by_case.T.to_numpy(), color="#8C8C8C", linewidth=0.8, zorder=1)
         for here, (strategy, values) in zip(x, by_case.items(), strict=True):
-            marks = STRATEGIES[strategy]
-            axis.plot(np.full(len(values), here), values, linestyle="", **marks)
+            marks = np.full(len(values), here)
+            axis.plot(marks, values, linestyle="", **styles[strategy])
             axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
                 axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
@@ -151,7 +152,7 @@ def dice_by_case(
     if paper is not None:
         title += "; red cross: the paper, on its own cases"
     axis.set_title(title, fontsize=10)
-    strategy_legend(figure, dice)
+    arm_legend(figure, dice)
     return closed(figure)
 
 
@@ -167,11 +168,12 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     height = 0.9 + 0.32 * len(columns) * max(len(ratios), 2)
     figure, (axis,) = charts(1, width=8, height=height)
     floor, ceiling = 0.05, 20
+    styles = arm_styles(ratios)
     for offset, (strategy, table) in zip(_offsets(len(ratios)), ratios.items(), strict=True):
         for position, name in enumerate(columns):
             values = table[name].dropna().clip(floor, ceiling)
             here = np.full(len(values), position + offset)
-            axis.plot(values, here, linestyle="", **STRATEGIES[strategy])
+            axis.plot(values, here, linestyle="", **styles[strategy])
             median = values.median(), position + offset
             axis.plot(*median, "|", color="black", markersize=14, markeredgewidth=2)
     axis.axvline(1, color="black", linewidth=0.8)
@@ -186,7 +188,7 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
     axis.set_xticks([], minor=True)
     axis.invert_yaxis()
-    strategy_legend(figure, ratios)
+    arm_legend(figure, ratios)
     return closed(figure)
 
 

@@ -36,6 +36,9 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "balanced": {"color": "#56B4E9", "marker": "s", **OUTLINE},
     "hard": {"color": "#CC79A7", "marker": "^", **OUTLINE},
 }
+# For other arms, by position; at least 3:1 on white.
+_MORE_COLOURS = ("#0B5D3B", "#B34700", "#5E3C99", "#8A1C1C", "#006D8F", "#7A5C00", "#A0267A")
+_MORE_MARKERS = ("D", "v", "P", "X", "<", ">")
 GREYS: dict[str, Any] = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolation": "nearest"}
 
 
@@ -83,11 +86,30 @@ def class_legend(figure: Figure, scheme: LabelScheme, *, healthy: bool = False) 
     )
 
 
-def strategy_legend(figure: Figure, strategies: Iterable[str]) -> None:
-    _legend(
-        figure,
-        [Line2D([], [], linestyle="", label=name, **STRATEGIES[name]) for name in strategies],
-    )
+def arm_styles(arms: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each arm: the paper's three have their own, others get one by position.
+
+    Examples
+    --------
+    >>> style = arm_styles(["random", "mine"])["mine"]
+    >>> style["color"], style["marker"]
+    ('#0B5D3B', 'D')
+    """
+    arms = list(arms)
+    more = {
+        arm: {
+            "color": _MORE_COLOURS[number % len(_MORE_COLOURS)],
+            "marker": _MORE_MARKERS[number // len(_MORE_COLOURS) % len(_MORE_MARKERS)],
+        }
+        for number, arm in enumerate(arm for arm in arms if arm not in STRATEGIES)
+    }
+    return {arm: STRATEGIES.get(arm) or more[arm] for arm in arms}
+
+
+def arm_legend(figure: Figure, arms: Iterable[str]) -> None:
+    """The arms' colours and markers."""
+    styles = arm_styles(arms).items()
+    _legend(figure, [Line2D([], [], linestyle="", label=name, **style) for name, style in styles])
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
