@@ -31,7 +31,8 @@ def main():
         for strategy in PAPER_ARMS:
             for seed in SEEDS:
                 config = replace(lab.config(strategy), precision=precision, seed=seed)
-                result = run_experiment(
+                # Apart: what is found, in whatever precision it was trained, is read.
+                result = run_experiment(config, lab.train, lab.test, out / precision)
                     config, lab.train, lab.test, out / precision
                 )  # or the first would be read
                 for region in lab.train.scheme.regions:

@@ -39,6 +39,9 @@ from .network.dense import (
 from .network.dense import (
     segment as segment,
 )
+from .network.unet import (
+    unet as unet,
+)
 from .phantom.writing import write_phantom_cohort as write_phantom_cohort
 from .reading.checking import check_folder as check_folder
 from .reading.loading import load_cohort as load_cohort
@@ -60,7 +63,82 @@ from .sampling.samplers import (
 from .sampling.samplers import (
     RandomSampler as RandomSampler,
 )
+from .training.arms import (
+    ARMS as ARMS,
+)
+from .training.arms import (
+    Arm as Arm,
+)
+from .training.arms import (
+    Mining as Mining,
+)
+from .training.arms import (
+    TwoStage as TwoStage,
+)
+from .training.batches import (
+    Balanced as Balanced,
+)
+from .training.batches import (
+    Mixed as Mixed,
+)
+from .training.batches import (
+    Random as Random,
+)
+from .training.batches import (
+    Sampling as Sampling,
+)
+from .training.batches import (
+    Smote as Smote,
+)
 from .training.config import ExperimentConfig as ExperimentConfig
+from .training.decisions import (
+    Argmax as Argmax,
+)
+from .training.decisions import (
+    Decision as Decision,
+)
+from .training.decisions import (
+    Finish as Finish,
+)
+from .training.decisions import (
+    NaturalHead as NaturalHead,
+)
+from .training.decisions import (
+    PriorCorrected as PriorCorrected,
+)
 from .training.experiment import run_experiment as run_experiment
+from .training.losses import (
+    CrossEntropy as CrossEntropy,
+)
+from .training.losses import (
+    DiceCrossEntropy as DiceCrossEntropy,
+)
+from .training.losses import (
+    Focal as Focal,
+)
+from .training.losses import (
+    LogitAdjusted as LogitAdjusted,
+)
+from .training.losses import (
+    Loss as Loss,
+)
 from .training.mining import HardExampleMining as HardExampleMining
+from .training.networks import (
+    Network as Network,
+)
+from .training.networks import (
+    PatchCNN as PatchCNN,
+)
+from .training.networks import (
+    UNet as UNet,
+)
 from .training.result import ExperimentResult as ExperimentResult
+from .training.studies import (
+    STUDIES as STUDIES,
+)
+from .training.studies import (
+    Study as Study,
+)
+from .training.study_run import (
+    run_study as run_study,
+)
