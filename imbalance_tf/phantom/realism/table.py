@@ -28,8 +28,13 @@ def realism_table(cohort: Cohort) -> pd.DataFrame:
 
     Examples
     --------
-    >>> realism_table(cohort).query("group == 'volume, ml'").iloc[0, 1:].tolist()
-    ['brain, lowest case', 6.545, 1174.0, 1729.0, False]
+    >>> table = realism_table(cohort)
+    >>> print(table[table.group == "volume, ml"].iloc[0, 1:].to_string())
+    figure      brain, lowest case
+    measured                 6.451
+    low                     1174.0
+    high                    1729.0
+    inside                   False
     """
     return summarise(measure_case(cohort, case_id) for case_id in cohort.case_ids)
 
