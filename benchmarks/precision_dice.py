@@ -33,8 +33,6 @@ def main():
                 config = replace(lab.config(strategy), precision=precision, seed=seed)
                 # Apart: what is found, in whatever precision it was trained, is read.
                 result = run_experiment(config, lab.train, lab.test, out / precision)
-                    config, lab.train, lab.test, out / precision
-                )  # or the first would be read
                 for region in lab.train.scheme.regions:
                     dice = result.dice[region].mean()
                     rows.append((strategy, region, precision, seed, dice))
