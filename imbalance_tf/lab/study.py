@@ -3,18 +3,16 @@
 import importlib.util
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import pandas as pd
 
-from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
 from imbalance_tf.training.studies import STUDIES, Study
-from imbalance_tf.training.study_run import run_study, write_study
+from imbalance_tf.training.study_run import write_study
 
 from .workspace import Lab, open_lab
 
@@ -79,21 +77,24 @@ def carry_out(
         f"seeds: {study.seeds}"
     )
     like = lab.config("balanced")
-    if scheduler:
-        results = _on_a_cluster(study, settings, lab, scheduler)
-    else:
-        results = run_study(study, lab.cohort, lab.out, like=like)
+    results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)
     place = lab.out / "studies"
     write_study(results, place / f"{study.name}.csv", command=command, precision=like.precision)
     regions = list(lab.train.scheme.regions)
-    picture = figures.dice_by_arm(results, regions)
+    if results["batches"].nunique() > 1:
+        picture = figures.dice_by_length(results, regions)
+    elif "cohort" in results:
+        each = results.assign(arm=results["cohort"] + ": " + results["arm"])
+        picture = figures.dice_by_arm(each, regions)
+    else:
+        picture = figures.dice_by_arm(results, regions)
     picture.savefig(place / f"{study.name}.png", dpi=150)
     click.echo(written_table(results, regions))
     click.echo(f"\n{place / study.name}.csv, and the picture beside it")
     return results
 
 
-def _on_a_cluster(study: Study, settings: dict, lab: Lab, scheduler: str) -> pd.DataFrame:
+def _on_a_cluster(study: Study, lab: Lab, scheduler: str) -> pd.DataFrame:
     try:
         import cloudpickle
         from distributed import Client
@@ -108,19 +109,15 @@ def _on_a_cluster(study: Study, settings: dict, lab: Lab, scheduler: str) -> pd.
             if getattr(module, "__file__", None) and "." not in module.__name__:
                 cloudpickle.register_pickle_by_value(module)
     with Client(scheduler) as client:
-        opener = partial(_opened, settings, str(lab.out))
-        return run_study(study, opener, lab.out, client, like=lab.config("balanced"))
-
-
-def _opened(settings: dict, out: str) -> Cohort:
-    """The cohort, as a worker opens it."""
-    return open_lab(**settings, out=out).cohort
+        return lab.study(study, client=client)
 
 
 def written_table(results: pd.DataFrame, regions: Sequence[str]) -> str:
     """The mean Dice of every arm with its interval, and what it took, as text."""
     lines = []
-    for batches, rows in results.groupby("batches"):
+    parts = ["cohort", "batches"] if "cohort" in results else ["batches"]
+    for key, rows in results.groupby(parts, sort=False):
+        named = f", cohort {key[0]}" if len(parts) > 1 else ""
         table = arm_table(rows, regions)
         text = pd.DataFrame(
             {
@@ -140,9 +137,9 @@ def written_table(results: pd.DataFrame, regions: Sequence[str]) -> str:
         text["seconds"] = spent["seconds"].map("{:.0f}".format)
         cases, folds, seeds = (rows[name].nunique() for name in ("case", "fold", "seed"))
         lines.append(
-            f"\nMean Dice [95 % interval over {cases} cases] after {batches} batches; {folds} "
-            f"folds, {seeds} seed{'s' * (seeds > 1)}; predicted / true volume of {regions[0]}\n"
-            + text.to_string()
+            f"\nMean Dice [95 % interval over {cases} cases] after {key[-1]} batches{named}; "
+            f"{folds} folds, {seeds} seed{'s' * (seeds > 1)}; predicted / true volume of "
+            f"{regions[0]}\n" + text.to_string()
         )
         if (to := "balanced") in table.index.get_level_values("arm"):
             apart = paired_differences(rows, regions, to)

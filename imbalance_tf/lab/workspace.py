@@ -1,7 +1,8 @@
 """open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ class Lab:
         Of the embedded cohort, the split, and every run.
     out : Path
     train, test : Cohort
+    opener : function, optional
+        Opens all the cases, in another process too.
     """
 
     profile: Profile
@@ -42,6 +45,7 @@ class Lab:
     out: Path
     train: Cohort
     test: Cohort
+    opener: Callable[[], Cohort] | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -115,7 +119,9 @@ class Lab:
         Parameters
         ----------
         study : Study, or the name of one of `STUDIES`
+            One of several embedded cohorts has their names in the column ``cohort``.
         client : distributed.Client, optional
+            Its workers open the cohort in ``out`` themselves.
         **changes
             Settings of the study, such as ``seeds=3``.
         """
@@ -123,13 +129,19 @@ class Lab:
             if study not in STUDIES:
                 raise ValueError(f"study={study!r}; one of {', '.join(STUDIES)} is expected")
             study = STUDIES[study]
-        return run_study(
-            replace(study, **changes),
-            self.cohort,
-            self.out,
-            client,
-            like=self.config("balanced"),
-        )
+        study, like = replace(study, **changes), self.config("balanced")
+        if study.cohorts is None:
+            cohort = self.opener if client and self.opener else self.cohort
+            return run_study(study, cohort, self.out, client, like=like)
+        if not self.synthetic:
+            raise ValueError(f"study '{study.name}' is about embedded cohorts; leave data= out")
+        tables = []
+        for name, settings in study.cohorts.items():
+            print(f"cohort: {name}")
+            opener = partial(_embedded_cohort, self.profile, self.seed, self.out, **settings)
+            table = run_study(study, opener if client else opener(), self.out, client, like=like)
+            tables.append(table.assign(cohort=name))
+        return pd.concat(tables, ignore_index=True)
 
 
 def open_lab(
@@ -178,24 +190,39 @@ def open_lab(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
             f"folder of your own: give that as data="
         )
-    # Named by its settings, so that a student who changes the seed gets another cohort.
-    embedded = f"phantom-{chosen.cases}x{chosen.slice_thickness}mm-seed{seed}"
-    folder = Path(data) if data else out / embedded
+    folder = Path(data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
-    if not data:
-        write_phantom_cohort(
-            folder, cases=chosen.cases, seed=seed, slice_thickness=chosen.slice_thickness
+    if data:
+        opener = partial(
+            load_cohort,
+            folder,
+            scheme=scheme,
+            files=files or None,
+            on_error=on_error,
+            cases=cases or None,
+            cache=out / "cache",
         )
-    cohort = load_cohort(
-        folder,
-        scheme=scheme,
-        files=files or None,
-        on_error=on_error,
-        cases=cases or None,
-        cache=out / "cache",
+    else:
+        opener = partial(_embedded_cohort, chosen, seed, out)
+    train, test = _split(opener(), folder, seed, test_cases)
+    return Lab(chosen, seed, out, train, test, opener)
+
+
+def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) -> Path:
+    """Named by its settings, so that a student who changes the seed gets another cohort."""
+    cases = settings.pop("cases", profile.cases)
+    others = "".join(f"-{name}{value:g}" for name, value in settings.items())
+    return out / f"phantom-{cases}x{profile.slice_thickness}mm-seed{seed}{others}"
+
+
+def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) -> Cohort:
+    """The embedded cohort of a profile, with other settings of `write_phantom_cohort` if asked."""
+    folder = write_phantom_cohort(
+        _embedded_folder(profile, seed, out, **settings),
+        seed=seed,
+        **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )
-    train, test = _split(cohort, folder, seed, test_cases)
-    return Lab(chosen, seed, out, train, test)
+    return load_cohort(folder, cache=out / "cache")
 
 
 def _split(

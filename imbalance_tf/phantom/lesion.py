@@ -35,8 +35,10 @@ class Lesion:
     whatever the anatomy did to the growth.
     """
 
-    def __init__(self, rng: np.random.Generator, anatomy: Anatomy, *, low_grade: bool):
-        self._class_ml = _sample_volumes(rng, anatomy, low_grade)
+    def __init__(
+        self, rng: np.random.Generator, anatomy: Anatomy, *, low_grade: bool, volume: float = 1
+    ):
+        self._class_ml = volume * _sample_volumes(rng, anatomy, low_grade)
         core_ml = _core(self._class_ml)
         radius = np.cbrt(core_ml * 1000 * 3 / (4 * np.pi))
         self._centre = _sample_centre(rng, anatomy)

@@ -54,16 +54,19 @@ def scan(
     vigour: np.ndarray,
     *,
     disease: str,
+    contrast: float = 1,
 ) -> dict[str, np.ndarray]:
     """The images of one case, one per name of `MODALITIES`: int16, brain 1 or more, air 0.
 
-    ``labels`` and ``vigour`` are the class and the appearance that a disease gave every voxel.
+    ``labels`` and ``vigour`` are the class and the appearance that a disease gave every voxel;
+    ``contrast`` is a factor on how far the disease's means are from those of the brain.
     """
     box, weights = _class_weights(rng, grid, labels, 4 if disease == "glioma" else 1)
     extra = _distractors(rng, grid, tissue)
 
     def image(modality: str, rng: np.random.Generator) -> np.ndarray:
         means, spread, follows = _contrast(rng, modality, disease)
+        means[3:] += (contrast - 1) * (means[3:] - means[1:3].mean())
         z = _mix(means, tissue, box, weights, shine_through=0.3) + extra.get(modality, 0)
         # Many FLAIR and T2 scans are taken in slices of 3 to 6 mm and resampled to 1 mm.
         blur = np.full(3, rng.uniform(0.55, 0.9))

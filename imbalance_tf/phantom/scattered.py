@@ -21,11 +21,11 @@ STEP_MM = 3
 class ScatteredLesions:
     """The lesions of one patient: where they are, how large, and their ragged outlines."""
 
-    def __init__(self, rng: np.random.Generator, anatomy: Anatomy):
+    def __init__(self, rng: np.random.Generator, anatomy: Anatomy, *, volume: float = 1):
         tissue = anatomy.tissue(Grid.regular(STEP_MM))
         brain_ml = tissue.brain.sum() * STEP_MM**3 / 1000
         limits = brain_ml * np.array(SHARE_LIMITS) / 100
-        self._millilitres = np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), *limits)
+        self._millilitres = volume * np.clip(MEDIAN_ML * np.exp(rng.normal(0, LOG_SD)), *limits)
 
         # Foci until their volume is reached, near the ventricles as often as anywhere else.
         radii = RADIUS_MM * np.exp(rng.normal(0, RADIUS_LOG_SD, size=4000))

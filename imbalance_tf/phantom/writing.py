@@ -39,6 +39,8 @@ def write_phantom_cohort(
     seed: int = 0,
     slice_thickness: int = 1,
     disease: str = "glioma",
+    volume: float = 1,
+    contrast: float = 1,
     progress: bool = True,
 ) -> Path:
     """Write a cohort of synthetic brain scans, for work without any download.
@@ -67,6 +69,11 @@ def write_phantom_cohort(
     disease
         ``"glioma"``, brain tumours; or ``"lesions"``, small lesions scattered through the white
         matter, 0.1 to 5 % of the brain.
+    volume
+        Factor on the volume of the disease: how rare it is. 0.1 to 2.
+    contrast
+        Factor on how far the disease's mean intensities are from those of healthy tissue: how
+        clear it is. 0 to 3.
     progress
         Show a progress bar on stderr, if that is a terminal.
 
@@ -104,6 +111,11 @@ def write_phantom_cohort(
         "slice_thickness": _integer("slice_thickness", slice_thickness, 1, 10),
         "disease": disease,
     }
+    # Only if it is another, so that cohorts of before these were known stay what they are.
+    asked |= {"volume": float(volume)} if volume != 1 else {}
+    asked |= {"contrast": float(contrast)} if contrast != 1 else {}
+    if not 0.1 <= volume <= 2 or not 0 <= contrast <= 3:
+        raise ValueError(f"volume={volume}, contrast={contrast}; 0.1 to 2, and 0 to 3 are expected")
     if disease not in DISEASES:
         raise ValueError(f"disease is {disease!r}; expected one of {', '.join(DISEASES)}")
     folder = Path(folder)
@@ -127,7 +139,14 @@ def write_phantom_cohort(
             partial = path.with_name(f".{path.name}.partial")
             remove_own(partial, ("phantom_*.nii.gz",))
             partial.mkdir()
-            case = make_case(seed, number, slice_thickness=slice_thickness, disease=disease)
+            case = make_case(
+                seed,
+                number,
+                slice_thickness=slice_thickness,
+                disease=disease,
+                volume=volume,
+                contrast=contrast,
+            )
             for kind, voxels in case.items():
                 _write_volume(partial / f"{path.name}_{kind}.nii.gz", voxels, slice_thickness)
             partial.rename(path)

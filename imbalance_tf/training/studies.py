@@ -29,6 +29,9 @@ class Study:
         Trainings of each arm on each fold.
     lengths : sequence of int, optional
         Batches of a training, to compare lengths; by default the one of the profile.
+    cohorts : mapping of name to settings, optional
+        Embedded cohorts to ask the same of: settings of `write_phantom_cohort` that are not those
+        of the profile. Without it, any one cohort.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Study:
     folds: int = 5
     seeds: int = 1
     lengths: Sequence[int] | None = None
+    cohorts: Mapping[str, Mapping[str, Any]] | None = None
 
     def __post_init__(self):
         arms = tuple(arm_named(arm) for arm in self.arms)
@@ -114,6 +118,20 @@ STUDIES: Mapping[str, Study] = {
             "Does the answer depend on how long one trains?",
             PAPER_ARMS,
             lengths=(250, 1000, 4000, 16000),
+        ),
+        Study(
+            "characteristics",
+            "What about a cohort predicts whether balanced batches pay?",
+            PAPER_ARMS[:2],
+            cohorts={
+                "as it is": {},
+                "rarer": {"volume": 0.3},
+                "commoner": {"volume": 1.5},
+                "clearer": {"contrast": 1.6},
+                "more ambiguous": {"contrast": 0.6},
+                "fewer cases": {"cases": 10},
+                "more cases": {"cases": 40},
+            },
         ),
     )
 }

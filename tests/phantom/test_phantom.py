@@ -52,7 +52,7 @@ def cohort(tmp_path_factory) -> Path:
 def tiny_cases(monkeypatch):
     """Cases that cost nothing, for tests of files and folders alone."""
 
-    def make_case(seed, number, *, slice_thickness, disease):
+    def make_case(seed, number, *, slice_thickness, **_):
         shape = (240, 240, 155 // slice_thickness)
         images = {kind: np.full(shape, 1 + number + seed, np.int16) for kind in IMAGES}
         return images | {"seg": np.zeros(shape, np.uint8)}
@@ -140,6 +140,28 @@ def test_brain_is_not_its_mirror_image(cohort):
     mirrored = brain[::-1]
     overlaps = [(np.roll(mirrored, shift, axis=0) & brain).sum() for shift in range(-12, 13)]
     assert max(overlaps) < 0.985 * brain.sum()
+
+
+@pytest.mark.parametrize("disease", ["glioma", "lesions"])
+def test_a_disease_can_be_made_rarer(disease):
+    usual, rarer = (
+        (make_case(0, 0, slice_thickness=5, disease=disease, volume=volume)["seg"] > 0).sum()
+        for volume in (1, 0.5)
+    )
+    assert rarer / usual == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_disease_can_be_made_clearer():
+    """The same places, and a mean that is that much further from the brain around it."""
+    apart = {}
+    for contrast in (0, 1, 2):
+        case = make_case(0, 0, slice_thickness=5, contrast=contrast)
+        healthy = (case["t1"] > 0) & (case["seg"] == 0)
+        flair = case["flair"] / case["flair"][healthy].mean()
+        apart[contrast] = flair[case["seg"] == 2].mean() - flair[healthy].mean()
+    assert apart[1] > 0.1
+    assert abs(apart[0]) < 0.5 * apart[1]
+    assert apart[2] - apart[1] == pytest.approx(apart[1] - apart[0], rel=0.25)
 
 
 def test_cases_differ(cohort):
