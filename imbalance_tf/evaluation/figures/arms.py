@@ -122,10 +122,11 @@ def _rows(arms: Sequence[str], regions: Sequence[str], title: str):
     height = 0.24 * len(arms) + 1.1
     figure, axes = _panels(len(regions), width=2.6 * len(regions) + 2.2, height=height)
     for axis, region in zip(axes, regions, strict=True):
-        axis.set(title=region, xlabel=title, ylim=(len(arms) - 0.5, -0.5))
+        axis.set(title=region, ylim=(len(arms) - 0.5, -0.5))
         axis.set_yticks(range(len(arms)), arms if axis is axes[0] else [])
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         axis.set_axisbelow(True)
+    figure.supxlabel(title, fontsize="medium")  # of all panels: it may be wider than one
     return figure, axes
 
 
