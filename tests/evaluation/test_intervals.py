@@ -245,9 +245,8 @@ def test_dice_is_drawn_against_the_length_of_training():
             assert bars.get_label() == arm
             tables = [arm_table(results[results.batches == n], REGIONS) for n in lengths]
             rows = pd.DataFrame([table.loc[(arm, region)] for table in tables])
-            np.testing.assert_allclose(line.get_ydata().astype(float), rows["dice"])
-            np.testing.assert_allclose(caps[0].get_ydata(), rows["low"])
-            np.testing.assert_allclose(caps[1].get_ydata(), rows["high"])
+            drawn = np.array([each.get_ydata() for each in (line, *caps)], float)
+            np.testing.assert_allclose(drawn, rows[["dice", "low", "high"]].T)
             np.testing.assert_allclose(line.get_xdata(), lengths, rtol=0.05)
     assert figure.axes[0].get_ylabel() == "Dice"
 
