@@ -124,6 +124,10 @@ class Balanced(Sampling):
                 raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(names)}")
             return np.array([self.shares.get(name, 0.0) for name in names])
         if isinstance(self.shares, tuple):
+            if len(self.shares) != len(names):
+                raise ValueError(
+                    f"shares={self.shares}; {len(names)} are expected, in the order {list(names)}"
+                )
             return np.array(self.shares)
         majority = float(self.shares)  # type: ignore[arg-type]
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
