@@ -54,9 +54,12 @@ def smote_dataset(
     [[2, 2, 2, 2, 2], [2, 2, 2, 2, 2]]
     """
     counts = sampler.index.counts
-    # The share of real patches; more of a class than of the majority are never asked for.
-    wanted = np.where(sampler.shares > 0, sampler.shares, 1) / sampler.shares.max()
-    real = np.minimum(1, counts / counts.max() / wanted)
+    # The share of real patches. The majority is that of the classes with a share: the second of two
+    # classifiers sees no healthy tissue.
+    asked = np.where(sampler.shares > 0, counts, 0)
+    majority = asked.argmax()
+    wanted = np.where(asked > 0, sampler.shares, 1) / sampler.shares[majority]
+    real = np.minimum(1, asked / asked[majority] / wanted)
     images = [case.images for case in sampler.cohort]
     pools: list[tuple[np.ndarray, np.ndarray]] = []
 

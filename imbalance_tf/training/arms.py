@@ -142,12 +142,6 @@ class Arm(Part):
                     f"{type(other).__name__}; {why}"
                 )
 
-    def described(self):
-        """Of all but its name; see `Part.described`."""
-        described = super().described()
-        del described["name"]
-        return described
-
 
 @dataclass(frozen=True)
 class TwoStage(Part):
@@ -181,17 +175,16 @@ class TwoStage(Part):
                 f"arm '{self.name}': budget={self.budget}; above 0 and at most 1 is expected"
             )
         for arm in (self.first, self.second):
+            if not isinstance(arm, Arm):
+                raise TypeError(
+                    f"arm '{self.name}': first={self.first!r}, second={self.second!r}; an Arm each "
+                    f"is expected, such as those of ARMS"
+                )
             if arm.mining or arm.finish or arm.network.target == "patch":
                 raise ValueError(
                     f"arm '{self.name}': '{arm.name}' mines, has a finish or predicts maps; a "
                     f"classifier of patches that is trained once is expected"
                 )
-
-    def described(self):
-        """Of all but its name; see `Part.described`."""
-        described = super().described()
-        del described["name"]
-        return described
 
 
 def _arms() -> tuple[Arm | TwoStage, ...]:

@@ -18,7 +18,6 @@ __all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
 class Sampling(Part):
     """How batches are made. A subclass says with which shares, and whatever else it changes."""
 
-    within: ClassVar[Any] = "class"
     has_pool: ClassVar[bool] = True
     """Whether mining may choose the voxels of a class."""
     has_maps: ClassVar[bool] = True
@@ -39,7 +38,8 @@ class Sampling(Part):
     def sampler(self, cohort: Cohort, *, seed: int, shares: np.ndarray, mined: bool) -> Any:
         """A sampler of centres; `shares` are of the classes of the cohort's scheme."""
         kind = HardExampleSampler if mined else BalancedSampler
-        return kind(cohort, seed=seed, shares=shares.tolist(), within=self.within)
+        within: Any = getattr(self, "within", "class")  # a setting of Balanced only
+        return kind(cohort, seed=seed, shares=shares.tolist(), within=within)
 
     def dataset(self, sampler: Any, **sizes: Any) -> Any:
         """One epoch of batches: as `patch_dataset`, which takes the `sizes`."""
@@ -94,7 +94,7 @@ class Balanced(Sampling):
 
     shares: float | Mapping[str, float] | Sequence[float] | None = None
     minorities: Literal["equal", "natural"] = "equal"
-    within: Literal["class", "case"] = "class"  # type: ignore[misc]
+    within: Literal["class", "case"] = "class"
 
     def __post_init__(self):
         if isinstance(self.shares, float | int) and not 0 < self.shares < 1:
@@ -110,7 +110,10 @@ class Balanced(Sampling):
                 f"minorities='natural' with shares={self.shares!r}; one number is expected there, "
                 f"the share of the majority"
             )
-        if self.shares is not None and not isinstance(self.shares, Mapping | float | int):
+        if isinstance(self.shares, Mapping):
+            own = {name: float(share) for name, share in self.shares.items()}
+            object.__setattr__(self, "shares", own)
+        elif isinstance(self.shares, Sequence | np.ndarray):
             object.__setattr__(self, "shares", tuple(map(float, self.shares)))
 
     def class_shares(self, counts, names):
@@ -121,6 +124,10 @@ class Balanced(Sampling):
                 raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(names)}")
             return np.array([self.shares.get(name, 0.0) for name in names])
         if isinstance(self.shares, tuple):
+            if len(self.shares) != len(names):
+                raise ValueError(
+                    f"shares={self.shares}; {len(names)} are expected, in the order {list(names)}"
+                )
             return np.array(self.shares)
         majority = float(self.shares)  # type: ignore[arg-type]
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)

@@ -105,8 +105,8 @@ class ExperimentConfig:
 
     def described(self) -> dict[str, Any]:
         """As JSON, to be read by `ExperimentConfig.from_description`."""
-        arm = self.arm.described() | {"name": self.arm.name}
-        return {each.name: getattr(self, each.name) for each in fields(self)} | {"arm": arm}
+        settings = {each.name: getattr(self, each.name) for each in fields(self)}
+        return settings | {"arm": self.arm.described()}
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> "ExperimentConfig":
@@ -167,7 +167,7 @@ class Training:
         machine or of the installation enters, so that what was trained on one is found on another.
         """
         identity: dict[str, Any] = self.arm.described()
-        for name in ("is", "decision", "finish"):
+        for name in ("is", "name", "decision", "finish"):
             identity.pop(name, None)
         if self.arm.mining:  # resolved: the same threshold is the same, whoever gave it
             identity["mining"] = self.arm.mining.described() | {
@@ -179,7 +179,7 @@ class Training:
             if each.name in ("arm", "threshold", "candidates_per_class") or not each.compare:
                 continue
             if value != each.default:
-                identity[each.name] = value
+                identity[each.name] = float(value) if isinstance(each.default, float) else value
         if self.task != ALL:
             identity["task"] = self.task
         if self.after and self.finish:

@@ -58,8 +58,8 @@ class PriorCorrected(Decision):
     strength: float = 1.0
 
     def decide(self, probabilities, *, natural, batch):
-        # A class that no batch had is not predicted, and its factor has no say.
-        factors = np.divide(natural, batch, out=np.ones_like(natural), where=batch > 0)
+        # A class that no batch had is not predicted.
+        factors = np.divide(natural, batch, out=np.zeros(len(natural)), where=batch > 0)
         return (probabilities * factors**self.strength).argmax(axis=-1).astype(np.uint8)
 
 

@@ -65,7 +65,11 @@ class CrossEntropy(Loss):
     def class_weight(self, shares):
         if self.weights is None:
             return None
-        return {number: 1 / (len(shares) * share) for number, share in enumerate(shares.tolist())}
+        present = int(np.count_nonzero(shares))  # a class that is in no batch needs no weight
+        return {
+            number: 1 / (present * share) if share else 0.0
+            for number, share in enumerate(shares.tolist())
+        }
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ class LogitAdjusted(Loss):
     def build(self, natural):
         from imbalance_tf.network.losses import Adjusted
 
-        return Adjusted(addition=(self.tau * np.log(natural)).tolist())
+        # A class that is in no batch gets no addition: it is learnt that it never comes.
+        return Adjusted(addition=(self.tau * np.log(np.where(natural > 0, natural, 1))).tolist())
 
 
 @dataclass(frozen=True)

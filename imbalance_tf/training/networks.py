@@ -58,6 +58,9 @@ class UNet(Network):
 
     target = "patch"
 
+    def __post_init__(self):
+        object.__setattr__(self, "filters", tuple(self.filters))
+
     @property
     def multiple(self) -> int:  # type: ignore[override]
         return 2 ** (len(self.filters) - 1)

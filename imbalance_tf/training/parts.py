@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["Part", "rebuilt"]
 
+_PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
+
 
 @dataclass(frozen=True)
 class Part:
@@ -28,7 +30,8 @@ class Part:
         """Its type, and the fields that differ from their defaults: its identity, as JSON.
 
         So a new field with a default leaves the identity of old runs as it is. A class that is not
-        of this package is told from another of the same name by its source.
+        of this package is told from another of the same name by its code (not by that of functions
+        outside of it).
         """
         described: dict[str, Any] = {"is": type(self).__name__}
         for field in fields(self):
@@ -36,10 +39,12 @@ class Part:
             default = field.default
             if field.default_factory is not MISSING:
                 default = field.default_factory()
+            if isinstance(default, float) and isinstance(value, int):
+                value = float(value)  # 2 and 2.0 are the same run
             if value != default:
                 described[field.name] = value.described() if isinstance(value, Part) else value
-        if not type(self).__module__.startswith("imbalance_tf."):
-            described["source"] = _source_digest(type(self))
+        if source := _source_digest(type(self)):
+            described["source"] = source
         return described
 
 
@@ -57,13 +62,15 @@ def rebuilt(described: dict[str, Any]) -> Any:
             settings[name] = rebuilt(value)
         elif isinstance(value, list):
             settings[name] = tuple(value)
-    kinds = {kind.__name__: kind for kind in _all_kinds(Part)}
-    if described["is"] not in kinds:
+    kinds = [kind for kind in _all_kinds(Part) if kind.__name__ == described["is"]]
+    if not kinds:
         raise ValueError(
             f"'{described['is']}' is no part of an arm that is known here; import the file that "
             f"defines it"
         )
-    return kinds[described["is"]](**settings)
+    # Of two with one name the one with this code, or else the newest.
+    kinds.sort(key=lambda kind: _source_digest(kind) == described.get("source"))
+    return kinds[-1](**settings)
 
 
 def _all_kinds(kind: type) -> list[type]:
@@ -71,10 +78,31 @@ def _all_kinds(kind: type) -> list[type]:
     return [each for sub in below for each in (sub, *_all_kinds(sub))]
 
 
-def _source_digest(kind: type) -> str:
-    """Of the code of a class, without its comments and layout."""
+def _source_digest(kind: type) -> str | None:
+    """Of the code of a class and its bases, without comments and layout; None if it is ours."""
+    own = [each for each in kind.__mro__[:-1] if not each.__module__.startswith("imbalance_tf.")]
+    if not own:
+        return None
+    text = "".join(map(_code, own))
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def _code(kind: type) -> str:
     try:
-        code = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(kind))))
-    except (OSError, TypeError):  # typed into an interpreter
-        code = f"{kind.__module__}.{kind.__qualname__}"
-    return hashlib.blake2b(code.encode(), digest_size=5).hexdigest()
+        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(kind))))
+    except (OSError, TypeError):  # of a notebook or an interpreter: there is no file to read
+        members = sorted(vars(kind).items())
+        return repr([(name, _compiled(member)) for name, member in members if name not in _PLACE])
+
+
+def _compiled(value: Any) -> Any:
+    """What a member of a class does, the same in every process of one version of Python."""
+    value = getattr(value, "fget", getattr(value, "__func__", value))
+    if inspect.isfunction(value):
+        return [_compiled(value.__code__), value.__defaults__, value.__kwdefaults__]
+    if inspect.iscode(value):
+        consts = [_compiled(each) for each in value.co_consts]
+        return [value.co_code.hex(), value.co_names, value.co_varnames, consts]
+    if isinstance(value, frozenset):
+        return sorted(map(repr, value))
+    return value if isinstance(value, bool | int | float | str | bytes | tuple) else None

@@ -88,7 +88,7 @@ def _rows(table: pd.DataFrame, value: str, title: str) -> tuple[Figure, Sequence
     width, height = 2.6 * len(regions) + 2.2, 0.24 * len(arms) + 1.1
     figure, axes = charts(len(regions), width=width, height=height)
     for axis, region in zip(axes, regions, strict=True):
-        axis.set(title=region, xlabel=title, ylim=(len(arms) - 0.5, -0.5))
+        axis.set(title=region, ylim=(len(arms) - 0.5, -0.5))
         axis.set_yticks(range(len(arms)), arms if axis is axes[0] else [])
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         axis.set_axisbelow(True)
@@ -96,4 +96,5 @@ def _rows(table: pd.DataFrame, value: str, title: str) -> tuple[Figure, Sequence
             line = table.loc[(arm, region)]
             axis.plot([line["low"], line["high"]], [row, row], color=style["color"], linewidth=2)
             axis.plot(line[value], row, linestyle="", markersize=6, **style)
+    figure.supxlabel(title, fontsize="medium")  # of all panels: it may be wider than one
     return figure, axes

@@ -1,0 +1,276 @@
+"""What decides a run, and what does not."""
+
+import importlib.util
+import itertools
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+
+from imbalance_tf import ExperimentConfig
+from imbalance_tf.training import config as config_module
+from imbalance_tf.training import experiment
+from imbalance_tf.training.arms import ARMS, Arm, Mining, TwoStage
+from imbalance_tf.training.batches import Balanced, Mixed, Random, Smote
+from imbalance_tf.training.decisions import NaturalHead, PriorCorrected
+from imbalance_tf.training.experiment import run_folder
+from imbalance_tf.training.losses import CrossEntropy, Focal, LogitAdjusted, Loss
+from imbalance_tf.training.networks import UNet
+
+LENGTHS = {"epochs": 2, "steps": 10, "patch_size": 24}
+
+
+def _config(arm="balanced", **other):
+    return ExperimentConfig(arm, **{**LENGTHS, **other})
+
+
+def _identity(arm="balanced", **other):
+    """Of all models of a run, as text."""
+    trainings = _config(arm, **other).trainings()
+    return json.dumps([training.identity() for training in trainings], sort_keys=True)
+
+
+@pytest.fixture
+def folder(cohort, tmp_path):
+    """Where the scores of a config are kept, on two of the cases and the third."""
+    train, test = cohort.split(test_cases=["tiny"])
+    return lambda arm="balanced", **other: run_folder(_config(arm, **other), train, test, tmp_path)
+
+
+def test_the_name_of_an_arm_decides_nothing(folder):
+    assert folder(Arm("mine")) == folder(Arm("yours")) == folder("balanced")
+    renamed = TwoStage("mine", first=Arm("a"), second=Arm("b"))
+    assert folder(renamed) == folder("two classifiers")
+
+
+def test_a_decision_shares_the_training_and_has_its_own_scores(folder):
+    plain, corrected = folder("balanced"), folder("balanced, priors corrected")
+    assert plain.parent == corrected.parent
+    assert plain != corrected
+    assert corrected != folder(Arm("half", decision=PriorCorrected(strength=0.5)))
+
+
+def test_nothing_of_the_machine_or_the_installation_enters(folder, monkeypatch):
+    before = folder("hard"), _identity("hard")
+    assert _config("hard", precision="mixed_bfloat16") == _config("hard")
+    monkeypatch.setattr(experiment, "version", lambda name: "99.0")
+    monkeypatch.setattr(experiment.platform, "machine", lambda: "abacus")
+    after = folder("hard", precision="mixed_bfloat16")
+    assert (after, _identity("hard", precision="mixed_bfloat16")) == before
+
+
+def test_another_version_of_the_training_is_another_run(folder, monkeypatch):
+    before = folder()
+    monkeypatch.setattr(config_module, "TRAINING_VERSION", config_module.TRAINING_VERSION + 1)
+    assert folder() != before
+
+
+@pytest.mark.parametrize("change", [{"threshold": 0.2}, {"candidates_per_class": 7}])
+def test_settings_of_mining_enter_where_something_is_mined_only(folder, change):
+    for name, arm in ARMS.items():
+        mining = getattr(arm, "mining", None)
+        own = mining and getattr(mining, "threshold" if "threshold" in change else "candidates")
+        decided_here = mining is not None and own is None
+        assert (folder(name, **change) != folder(name)) == decided_here, name
+
+
+def test_the_same_threshold_is_the_same_whoever_gives_it(folder):
+    by_arm = Arm("x", mining=Mining(threshold=0.75, candidates=50))
+    assert folder(by_arm) == folder("hard", threshold=0.75, candidates_per_class=50)
+    assert folder(by_arm, threshold=0.1, candidates_per_class=9) == folder(by_arm)
+    wrong_only = Arm("x", mining=Mining(threshold=0))
+    assert folder(wrong_only) == folder("hard", threshold=0.0) == folder("hard 0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 3},
+        {"steps": 11},
+        {"batch_size": 7},
+        {"patch_size": 32},
+        {"learning_rate": 0.01},
+        {"seed": 1},
+    ],
+)
+def test_lengths_and_seed_decide_every_model(folder, change):
+    for name in ("random", "two classifiers", "balanced, natural head", "U-Net, balanced"):
+        assert folder(name, **change) != folder(name)
+        before = json.loads(_identity(name))
+        after = json.loads(_identity(name, **change))
+        assert all(old != new for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Arm("", loss=Focal(gamma=3)), Arm("", loss=Focal(gamma=3.0))),
+        (Arm("", loss=LogitAdjusted(tau=2)), Arm("", loss=LogitAdjusted(tau=2.0))),
+        (Arm("", finish=NaturalHead(share=1)), Arm("", finish=NaturalHead(share=1.0))),
+        (Arm("", decision=PriorCorrected(2)), Arm("", decision=PriorCorrected(2.0))),
+        (Arm("", network=UNet([8, 16, 32, 64])), Arm("", network=UNet())),
+        (Arm("", network=UNet([4, 8])), Arm("", network=UNet((4, 8)))),
+        (Arm("", sampling=Balanced([0.2] * 5)), Arm("", sampling=Balanced((0.2,) * 5))),
+        (Arm("", sampling=Balanced({"healthy": 1})), Arm("", sampling=Balanced({"healthy": 1.0}))),
+    ],
+)
+def test_equal_settings_are_the_same_run(folder, one, other):
+    assert one == other
+    assert folder(one) == folder(other)
+    assert folder(one, learning_rate=1) == folder(other, learning_rate=1.0)
+
+
+def test_the_cases_decide(cohort, tmp_path):
+    small, large, tiny = (cohort.subset([name]) for name in cohort.case_ids)
+    folders = {
+        run_folder(_config(), train, test, tmp_path)
+        for train, test in [(small, tiny), (small, large), (large, tiny)]
+    }
+    assert len(folders) == 3
+    assert len({folder.parent for folder in folders}) == 2, "the test decides no model"
+
+
+def test_only_what_is_not_the_default_enters():
+    """So that a new field with a default leaves the identity of old runs as it is."""
+    version = config_module.TRAINING_VERSION
+    lengths = {"epochs": 2, "steps": 10, "patch_size": 24}
+    assert json.loads(_identity()) == [{**lengths, "version": version}]
+    (identity,) = json.loads(_identity(Arm("", loss=Focal(gamma=1.0)), seed=3))
+    loss = {"is": "Focal", "gamma": 1.0}
+    assert identity == {**lengths, "version": version, "loss": loss, "seed": 3}
+
+
+def test_a_new_field_with_a_default_leaves_the_run_as_it_is(folder):
+    @dataclass(frozen=True)
+    class Fancy(Loss):
+        strength: float = 1.0
+
+    old = Fancy
+    old.__module__ = "imbalance_tf.training.losses"
+
+    @dataclass(frozen=True)
+    class Fancy(Loss):
+        strength: float = 1.0
+        kind: str = "usual"
+
+    Fancy.__module__ = "imbalance_tf.training.losses"
+    assert folder(Arm("", loss=old(2.0))) == folder(Arm("", loss=Fancy(2.0)))
+    assert folder(Arm("", loss=old(2.0))) != folder(Arm("", loss=Fancy(2.0, kind="other")))
+
+
+SOURCE = """
+from dataclasses import dataclass
+from imbalance_tf.training.losses import Loss
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    scale: float = 1.0
+
+    def build(self, natural):
+        return lambda labels, logits: self.scale * (labels - logits) ** 2
+"""
+
+
+@pytest.fixture
+def define(tmp_path):
+    """The class `Mine` of a file of this content."""
+    numbers = itertools.count()
+
+    def define(source, name="Mine"):
+        path = tmp_path / f"own_{next(numbers)}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location("own", path)
+        module = importlib.util.module_from_spec(spec)
+        # As an import would: the source of a class is looked up by its module.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(importlib.sys.modules, "own", module)
+            spec.loader.exec_module(module)
+            part = getattr(module, name)()
+            described = part.described()
+        return part, described
+
+    return define
+
+
+def test_an_own_part_is_told_from_another_of_its_name_by_its_code(define):
+    _, described = define(SOURCE)
+    assert described["is"] == "Mine"
+    _, commented = define(SOURCE.replace("    def build", "    # Squares.\n\n    def build"))
+    assert commented == described
+    for change in [("** 2", "** 4"), ("scale: float = 1.0", "scale: float = 2.0")]:
+        _, other = define(SOURCE.replace(*change))
+        assert other != described
+
+
+def test_an_own_part_of_a_notebook_is_told_by_its_code_too():
+    """In a notebook, or typed into an interpreter, a class has no file to be read."""
+
+    def typed(source):
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["Mine"]().described()
+
+    described = typed(SOURCE)
+    assert typed(SOURCE) == typed("\n\n# moved down" + SOURCE) == described
+    for change in [
+        ("** 2", "** 4"),
+        ("labels - logits", "labels + logits"),
+        ("scale: float = 1.0", "scale: float = 2.0"),
+        ("build(self, natural)", "build(self, natural=None)"),
+    ]:
+        assert typed(SOURCE.replace(*change)) != described, change
+
+
+def test_the_code_of_an_own_base_class_counts(define):
+    derived = SOURCE + "\nclass Derived(Mine):\n    pass\n"
+    _, described = define(derived, "Derived")
+    _, other = define(derived.replace("** 2", "** 4"), "Derived")
+    assert other != described
+
+
+def test_an_own_part_that_has_the_name_of_one_of_ours_does_not_stand_in_for_it(define):
+    stranger, _ = define(SOURCE.replace("Mine", "Focal"), "Focal")
+    assert type(stranger) is not Focal
+    described = json.loads(json.dumps(_config("focal loss").described()))
+    assert type(ExperimentConfig.from_description(described).arm.loss) is Focal
+
+
+def test_no_two_arms_are_the_same_training_unless_they_differ_in_the_decision():
+    for one, other in itertools.combinations(ARMS.values(), 2):
+        apart = isinstance(one, TwoStage) or isinstance(other, TwoStage)
+        same = not apart and replace(one, name="", decision=other.decision) == replace(
+            other, name=""
+        )
+        # Of an arm that mines, the threshold of the profile is no other than its own 0.75.
+        assert (_identity(one) == _identity(other)) == same, (one.name, other.name)
+
+
+OWN = [
+    Arm("shares by name", sampling=Balanced(shares={"healthy": 0.5, "edema": 0.5})),
+    Arm("shares in order", sampling=Balanced(shares=[0.6, 0.1, 0.1, 0.1, 0.1], within="case")),
+    Arm("small", sampling=Mixed(0.5), network=UNet(filters=[4, 8]), loss=Focal(1)),
+    Arm("few", sampling=Smote(neighbours=1, pool=2), finish=NaturalHead(share=0.5)),
+    TwoStage(
+        "two of our own",
+        first=Arm("rare or not", sampling=Random(), loss=CrossEntropy(weights="inverse")),
+        second=Arm("kind", decision=PriorCorrected(strength=0.5)),
+        budget=0.75,
+    ),
+]
+
+
+@pytest.mark.parametrize("arm", [*ARMS.values(), *OWN], ids=lambda arm: arm.name)
+def test_a_config_is_read_back_from_its_description(arm):
+    config = _config(arm, learning_rate=0.01, seed=3)
+    described = json.loads(json.dumps(config.described()))
+    read = ExperimentConfig.from_description(described)
+    assert read == config
+    assert read.trainings() == config.trainings()
+    assert [t.identity() for t in read.trainings()] == [t.identity() for t in config.trainings()]
+
+
+def test_an_unknown_part_says_what_to_do():
+    described = _config("focal loss").described()
+    described["arm"]["loss"] = {"is": "Hinge"}
+    with pytest.raises(ValueError, match=r"'Hinge' is no part .*import the file that defines it"):
+        ExperimentConfig.from_description(described)
