@@ -216,15 +216,13 @@ class Network:
         around = around.unfold(2, SIDE, 1).unfold(3, SIDE, 1)  # (M, S, H + 1, W + 1, P, P), a view
         with torch.inference_mode():
             for number in slices:
+                where = map(torch.from_numpy, np.nonzero(brain[number]))
                 parts = [
                     self.logits(around[:, number, rows, columns].transpose(0, 1)).argmax(dim=1)
                     for rows, columns in zip(
-                        *(
-                            torch.from_numpy(where).split(4 * BATCH)
-                            for where in np.nonzero(brain[number])
-                        ),
-                        strict=True,
+                        *(each.split(2 * BATCH) for each in where), strict=True
                     )
+                    if len(rows)  # a slice without brain has one empty part
                 ]
                 if parts:
                     classes[number][brain[number]] = torch.cat(parts).numpy()
@@ -234,6 +232,7 @@ class Network:
 def fastest(options: dict, batches: int, train) -> dict:
     """Of all combinations of settings, that with which `train` trains on batches the fastest."""
     combinations = [dict(zip(options, each, strict=True)) for each in product(*options.values())]
+    train(combinations[0])  # the first imports the library, and prepares the processor's kernels
     seconds = []
     for settings in combinations:
         seconds.append(train(settings))
@@ -276,7 +275,8 @@ def peer(name: str, lab) -> dict:
         taken = (time.perf_counter() - begun) / 60
         return taken * voxels.sum() / voxels[slices].sum(), classes
 
-    every = math.ceil(minutes([middle])[0] / LIMIT)
+    expected = min(minutes([middle])[0] for _ in range(2))  # the first warms up
+    every = math.ceil(expected / LIMIT)
     slices = np.arange(middle % every, len(voxels), every)
     segmentation, classes = minutes(slices)
     where = case.brain[slices]
