@@ -1,20 +1,28 @@
 """What the paper claims, beside what was measured, in words that follow from the numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-__all__ = ["compare_with_paper", "ratio_claim", "verdict"]
+from .intervals import by_case, interval
+
+__all__ = ["compare_with_paper", "ratio_claim", "study_claims", "verdict"]
 
 LARGEST_RATIO = 20
 Tables = Mapping[str, pd.DataFrame]
 
 
 def compare_with_paper(
-    dice: Tables, ratios: Tables, *, scheme: LabelScheme, classes: Sequence[str]
+    dice: Tables,
+    ratios: Tables,
+    *,
+    scheme: LabelScheme,
+    classes: Sequence[str],
+    bootstrap: bool = False,
 ) -> pd.DataFrame:
     """Each claim of the paper's sections VI and VII, what was measured here, and a verdict.
 
@@ -30,6 +38,8 @@ def compare_with_paper(
         whole tumour and its other regions for the rare parts.
     classes : sequence of str
         The tumour classes, the commonest of the training cohort first, the rarest last.
+    bootstrap : bool
+        As in `verdict`.
 
     Returns
     -------
@@ -51,39 +61,61 @@ def compare_with_paper(
     """
     healthy, (tumour, *parts) = scheme.classes[0], scheme.regions
     named = "the whole tumour" if tumour == "whole" else tumour
-    rows = [ratio_claim(f"random under-segments {named}", ratios["random"][tumour], below=True)]
+    rule: dict[str, Any] = {"bootstrap": bootstrap}
+    random = ratios["random"]
+    rows = [
+        ratio_claim(f"random under-segments {named}", ratios["random"][tumour], below=True, **rule)
+    ]
     if len(classes) > 1:  # otherwise the rarest class is the tumour
-        logarithms = _logarithms(ratios["random"])
+        logarithms = _logarithms(random)
         less = logarithms[tumour] - logarithms[classes[-1]]
         claim = f"random under-segments the rarest class ({classes[-1]}) more than {named}"
         times = f"its ratio is {2 ** -less.mean():.3f} times that of {named} (geometric mean)"
-        rows.append((claim, times, verdict(less)))
+        rows.append((claim, times, verdict(less, **rule)))
     for name in classes[1:] or classes:
         claim = f"balanced over-segments a rare class: {name}"
-        rows.append(ratio_claim(claim, ratios["balanced"][name]))
+        rows.append(ratio_claim(claim, ratios["balanced"][name], **rule))
     kept = dice["balanced"][healthy]
     rows += [
-        _better("random", "balanced", tumour, dice),
-        *(_better("balanced", "random", region, dice) for region in parts),
+        _better("random", "balanced", tumour, dice, **rule),
+        *(_better("balanced", "random", region, dice, **rule) for region in parts),
         (
             f"balanced keeps the Dice of {healthy} tissue above 0.99",
-            f"{_spread(kept)}, counted in the brain, without the air",
+            f"{_spread(kept, **rule)}, counted in the brain, without the air",
             "seen here"
             if kept.mean() > 0.99
             else "not here; the paper may have counted the air as well",
         ),
-        _better("random", "balanced", healthy, dice, note=" (the paper: marginally)"),
-        *(_better("balanced", "hard", region, dice) for region in scheme.regions),
-        ratio_claim(f"hard example mining over-segments {named}", ratios["hard"][tumour]),
+        _better("random", "balanced", healthy, dice, note=" (the paper: marginally)", **rule),
+        *(_better("balanced", "hard", region, dice, **rule) for region in scheme.regions),
+        ratio_claim(f"hard example mining over-segments {named}", ratios["hard"][tumour], **rule),
     ]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict"])
 
 
-def verdict(differences: pd.Series) -> str:
+def study_claims(
+    results: pd.DataFrame, *, scheme: LabelScheme, classes: Sequence[str]
+) -> pd.DataFrame:
+    """As `compare_with_paper`, of a study: on every case, and with bootstrapped intervals.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        As `run_study` gives it, of the arms random, balanced and hard at one length. The values of
+        a case are the means over the seeds.
+    """
+    arms = [arm for arm in ("random", "balanced", "hard") if arm in set(results["arm"])]
+    dice, ratios = by_case(results), 2 ** by_case(results, "volume ratio")
+    tables = ({arm: table[arm].unstack("region") for arm in arms} for table in (dice, ratios))
+    return compare_with_paper(*tables, scheme=scheme, classes=classes, bootstrap=True)
+
+
+def verdict(differences: pd.Series, *, bootstrap: bool = False) -> str:
     """Words for a difference that the paper says is positive; cases without a value are left out.
 
-    "seen here" or "the opposite here" if the mean is more than two standard errors from zero,
-    "undecided" otherwise. One test case has no standard error, and the verdict says so.
+    "seen here" or "the opposite here" if zero is outside of the interval of the mean, "undecided"
+    otherwise: two standard errors to either side for the few cases of one run, or with `bootstrap`
+    95 % by bootstrap over the cases. One test case has no interval, and the verdict says so.
 
     Examples
     --------
@@ -93,16 +125,26 @@ def verdict(differences: pd.Series) -> str:
     differences = differences.dropna()
     if differences.empty:
         return "cannot be said: no test case has a value"
-    mean, error = differences.mean(), differences.sem()
+    mean = differences.mean()
     if len(differences) == 1:
         direction = "as in the paper" if mean > 0 else "not as in the paper"
         return f"{direction}, but on one case only"
-    if abs(mean) <= 2 * error:
-        return "undecided: the mean is within two standard errors of no difference"
+    low, high = _limits(differences, bootstrap)
+    if low <= 0 <= high:
+        within = "the 95 % interval" if bootstrap else "two standard errors of the mean"
+        return f"undecided: no difference is within {within}"
     return "seen here" if mean > 0 else "the opposite here"
 
 
-def ratio_claim(claim: str, ratio: pd.Series, *, below: bool = False) -> tuple[str, str, str]:
+def _limits(values: pd.Series, bootstrap: bool) -> tuple[float, float]:
+    if bootstrap:
+        return interval(values)
+    return values.mean() - 2 * values.sem(), values.mean() + 2 * values.sem()
+
+
+def ratio_claim(
+    claim: str, ratio: pd.Series, *, below: bool = False, bootstrap: bool = False
+) -> tuple[str, str, str]:
     """A claim of over-segmentation (or under-segmentation: `below`), measured, and the verdict.
 
     Examples
@@ -118,7 +160,7 @@ def ratio_claim(claim: str, ratio: pd.Series, *, below: bool = False) -> tuple[s
         f"predicted / true volume {2 ** logarithms.mean():.3f} (geometric mean); "
         f"above 1 in {(ratio > 1).sum()} of {len(ratio)} cases"
     )
-    return claim, measured, verdict(-logarithms if below else logarithms)
+    return claim, measured, verdict(-logarithms if below else logarithms, bootstrap=bootstrap)
 
 
 def _logarithms(ratios):
@@ -126,17 +168,22 @@ def _logarithms(ratios):
     return np.log2(ratios.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
 
 
-def _better(first: str, second: str, region: str, dice: Tables, note: str = ""):
+def _better(first: str, second: str, region: str, dice: Tables, *, bootstrap: bool, note: str = ""):
     differences = dice[first][region] - dice[second][region]
     means = (dice[strategy][region].mean() for strategy in (first, second))
     one, other = ("undefined" if np.isnan(mean) else f"{mean:.3f}" for mean in means)
-    measured = f"{first} {one}, {second} {other}; difference {_spread(differences, sign='+')}"
-    return f"{first} is above {second} on {region}{note}", measured, verdict(differences)
+    difference = _spread(differences, sign="+", bootstrap=bootstrap)
+    measured = f"{first} {one}, {second} {other}; difference {difference}"
+    words = verdict(differences, bootstrap=bootstrap)
+    return f"{first} is above {second} on {region}{note}", measured, words
 
 
-def _spread(values: pd.Series, sign: str = "") -> str:
-    """Mean and standard error over the cases that have a value."""
+def _spread(values: pd.Series, *, bootstrap: bool, sign: str = "") -> str:
+    """Mean and standard error, or interval, over the cases that have a value."""
     values = values.dropna()
     if len(values) < 2:
         return f"{values.iloc[0]:{sign}.3f} (1 case)" if len(values) else "undefined in every case"
-    return f"{values.mean():{sign}.3f} ± {values.sem():.3f} ({len(values)} cases)"
+    spread = f"± {values.sem():.3f}"
+    if bootstrap:
+        spread = "[{0:{2}.3f}, {1:{2}.3f}]".format(*interval(values), sign)
+    return f"{values.mean():{sign}.3f} {spread} ({len(values)} cases)"

@@ -9,6 +9,8 @@ from typing import Any
 import click
 import pandas as pd
 
+from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
 from imbalance_tf.training.studies import STUDIES, Study
@@ -16,7 +18,7 @@ from imbalance_tf.training.study_run import write_study
 
 from .workspace import Lab, open_lab
 
-__all__ = ["carry_out", "study_of", "written_table"]
+__all__ = ["carry_out", "study_of", "written_claims", "written_table"]
 
 
 def study_of(name: str) -> Study:
@@ -90,6 +92,7 @@ def carry_out(
         picture = figures.dice_by_arm(results, regions)
     picture.savefig(place / f"{study.name}.png", dpi=150)
     click.echo(written_table(results, regions))
+    click.echo(written_claims(results, lab.train))
     click.echo(f"\n{place / study.name}.csv, and the picture beside it")
     return results
 
@@ -110,6 +113,24 @@ def _on_a_cluster(study: Study, lab: Lab, scheduler: str) -> pd.DataFrame:
                 cloudpickle.register_pickle_by_value(module)
     with Client(scheduler) as client:
         return lab.study(study, client=client)
+
+
+def written_claims(results: pd.DataFrame, cohort: Cohort) -> str:
+    """The paper's claims and what the study says of them, as text; empty without its three arms."""
+    if not set(PAPER_ARMS) <= set(results["arm"]) or "cohort" in results:
+        return ""
+    counts = pd.Series(cohort.class_counts().sum(axis=0), cohort.scheme.classes)
+    classes = list(counts.iloc[1:].sort_values(ascending=False).index)
+    texts = []
+    for batches, rows in results.groupby("batches"):
+        cases, folds, seeds = (rows[name].nunique() for name in ("case", "fold", "seed"))
+        claims = study_claims(rows, scheme=cohort.scheme, classes=classes)
+        texts.append(
+            f"\nThe paper's claims after {batches} batches, on {cases} cases ({folds} folds, "
+            f"{seeds} seed{'s' * (seeds > 1)}):"
+        )
+        texts += [f"- {row.claim}: {row.verdict}. {row.measured}" for row in claims.itertuples()]
+    return "\n".join(texts)
 
 
 def written_table(results: pd.DataFrame, regions: Sequence[str]) -> str:
