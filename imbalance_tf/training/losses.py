@@ -21,7 +21,7 @@ class Loss(Part):
     """Whether it depends on the shares of the classes, which for maps are not known."""
 
     def build(self, natural: np.ndarray) -> Any:
-        """A Keras loss of labels (N, ...) and logits (N, ..., classes).
+        """A Keras loss, or a function, of labels (N, ...) and logits (N, ..., classes).
 
         Parameters
         ----------
@@ -89,9 +89,15 @@ class Focal(Loss):
             raise ValueError(f"gamma={self.gamma}; 0 or more is expected")
 
     def build(self, natural):
-        from imbalance_tf.network.losses import SparseFocal
+        from imbalance_tf._tensorflow import keras
 
-        return SparseFocal(gamma=self.gamma)
+        def focal(labels, logits):
+            # Without Keras' factor alpha, which would only scale the whole.
+            options = {"alpha": 1.0, "gamma": self.gamma, "from_logits": True}
+            truth = _one_hot(labels, logits)
+            return keras.losses.categorical_focal_crossentropy(truth, logits, **options)
+
+        return focal
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,16 @@ class LogitAdjusted(Loss):
     needs_shares = True
 
     def build(self, natural):
-        from imbalance_tf.network.losses import Adjusted
+        from imbalance_tf._tensorflow import keras
 
         # A class that is in no batch gets no addition: it is learnt that it never comes.
-        return Adjusted(addition=(self.tau * np.log(np.where(natural > 0, natural, 1))).tolist())
+        addition = (self.tau * np.log(np.where(natural > 0, natural, 1))).astype(np.float32)
+
+        def adjusted(labels, logits):
+            logits = logits + addition
+            return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+        return adjusted
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,19 @@ class DiceCrossEntropy(Loss):
     needs_maps = True
 
     def build(self, natural):
-        from imbalance_tf.network.losses import DiceAndCrossEntropy
+        from imbalance_tf._tensorflow import keras
 
-        return DiceAndCrossEntropy()
+        def dice_and_entropy(labels, logits):
+            logits = keras.ops.convert_to_tensor(logits)
+            over = tuple(range(logits.ndim - 1))  # all but the classes
+            dice = keras.losses.dice(_one_hot(labels, logits), keras.ops.softmax(logits), axis=over)
+            entropy = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            return entropy + keras.ops.mean(dice)
+
+        return dice_and_entropy
+
+
+def _one_hot(labels, logits):
+    from imbalance_tf._tensorflow import keras
+
+    return keras.ops.one_hot(keras.ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")

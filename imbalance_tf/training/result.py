@@ -141,12 +141,12 @@ class ExperimentResult:
 
 
 def load_model(path: Path) -> Any:
-    """A Keras model of a run."""
+    """A Keras model of a run, without its loss, which may be of a file that is not here."""
     from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
-    from imbalance_tf.network import cnn, losses
+    from imbalance_tf.network.cnn import ChannelBias
 
-    own = (cnn.ChannelBias, losses.Adjusted, losses.DiceAndCrossEntropy, losses.SparseFocal)
-    return keras.models.load_model(path, custom_objects={kind.__name__: kind for kind in own})
+    layers = {"ChannelBias": ChannelBias}
+    return keras.models.load_model(path, custom_objects=layers, compile=False)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -3,8 +3,10 @@
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -70,28 +72,27 @@ class Prepared:
         outputs = tf.constant(self.task.output_of)
         return batches.map(lambda patches, labels: (patches, tf.gather(outputs, labels)))
 
-    def new_model(self) -> keras.Model:
-        """The model before its first epoch, compiled."""
+    def new_model(self, base: Path | None = None) -> keras.Model:
+        """The model before its first epoch, compiled; `base` is the training that it finishes."""
         start()
         config, arm = self.training.config, self.training.arm
-        model = arm.network.build(
-            channels=len(self.cohort.modalities),
-            classes=len(self.task.names),
-            patch_size=config.patch_size,
-            seed=config.seed,
-            precision=config.precision,
-        )
-        return self.compiled(model)
-
-    def compiled(self, model: keras.Model) -> keras.Model:
-        """A model with the optimiser and the loss of the training."""
-        config = self.training.config
+        if base and self.training.finish:
+            model = load_model(base / "model.keras")
+            self.training.finish.prepare(model)
+        else:
+            model = arm.network.build(
+                channels=len(self.cohort.modalities),
+                classes=len(self.task.names),
+                patch_size=config.patch_size,
+                seed=config.seed,
+                precision=config.precision,
+            )
         decay = keras.optimizers.schedules.CosineDecay(
             config.learning_rate, config.epochs * config.steps
         )
         model.compile(
             optimizer=keras.optimizers.Adam(decay),
-            loss=self.training.arm.loss.build(self.natural),
+            loss=arm.loss.build(self.natural),
             metrics=["accuracy"],
             steps_per_execution=10,  # the same weights to the last bit, a tenth faster
         )
@@ -114,34 +115,38 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         What was done, for the config: the precision that the model was trained in (that of the call
         which began it), seconds, and how many patches it saw.
     """
-    start()
-    config, prepared = training.config, Prepared(training, cohort)
-    saved, history, spent = (
-        partial / name for name in ("model.keras", "history.csv", "spent.json")
+    final, half, history, spent = (
+        partial / name for name in ("model.keras", "half.keras", "history.csv", "spent.json")
     )
     rows: list[dict] = []
-    before, finished_epochs = 0.0, 0
-    if saved.exists():
-        try:
-            model = load_model(saved)
+    before: dict[str, Any] = {"seconds": 0.0, "precision": training.config.precision}
+    finished_epochs = 0
+    try:
+        if half.exists() or final.exists():
             rows = read_table(history).to_dict("records")
-            before = float(json.loads(spent.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise ValueError(
-                f"the half-finished run {partial} cannot be continued ({error}); delete it to "
-                f"start again"
-            ) from error
-        finished_epochs = int(model.optimizer.iterations) // config.steps
-        # It may have the row of an epoch whose model was not saved before the kill.
-        rows = [row for row in rows if row["epoch"] < finished_epochs]
+            before |= json.loads(spent.read_text())
+        # A run goes on in the precision that it was begun in.
+        config = replace(training.config, precision=before["precision"])
+        prepared = Prepared(replace(training, config=config), cohort)
+        model = prepared.new_model(base)
+        if half.exists():
+            # Not load_model, which would need the loss as well.
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(half)
+            finished_epochs = int(model.optimizer.iterations) // config.steps
+    except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
+        if not half.exists():
+            raise
+        raise ValueError(
+            f"the half-finished run {partial} cannot be continued ({error}); delete it to start "
+            f"again"
+        ) from error
+    if final.exists():
+        finished_epochs = config.epochs
+    # It may have the row of an epoch whose model was not saved before the kill.
+    rows = [row for row in rows if row["epoch"] < finished_epochs]
+    if rows:
         print(f"{training.arm.name}: going on after epoch {finished_epochs} of {config.epochs}")
-    elif base:
-        model = load_model(base / "model.keras")
-        assert training.finish
-        training.finish.prepare(model)
-        model = prepared.compiled(model)
-    else:
-        model = prepared.new_model()
     begun = time.monotonic()
 
     def continue_draws(epoch, logs=None):
@@ -150,11 +155,12 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     def record(epoch, logs=None):
         rows.append({"epoch": epoch, **{name: logs[name] for name in sorted(logs)}})
         write_whole(history, pd.DataFrame(rows).to_csv(index=False))
-        write_whole(spent, json.dumps(before + time.monotonic() - begun))
+        seconds = before["seconds"] + time.monotonic() - begun
+        write_whole(spent, json.dumps({"seconds": seconds, "precision": config.precision}))
 
     def save(epoch, logs=None):
         model.save(partial / "saving.keras")
-        os.replace(partial / "saving.keras", saved)
+        os.replace(partial / "saving.keras", half)
 
     callbacks = [
         # Keras' BackupAndRestore keeps weights and epoch in two files, and its CSVLogger appends
@@ -178,12 +184,16 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
             shuffle=False,  # the sampler has shuffled
             verbose=2,  # a line an epoch: clean in a stored notebook and in a log
         )
-    seconds = float(json.loads(spent.read_text()))
+    if half.exists():  # without optimiser and loss, so that it is loaded anywhere
+        load_model(half).save(partial / "saving.keras")
+        os.replace(partial / "saving.keras", final)
+        half.unlink()
+    took = json.loads(spent.read_text())
     spent.unlink()
     mined = prepared.mining.candidates_of_an_epoch if prepared.mining else 0
     return {
-        "precision": next(layer for layer in model.layers if layer.weights).dtype_policy.name,
-        "seconds": round(seconds, 1),
+        "precision": took["precision"],
+        "seconds": round(took["seconds"], 1),
         "patches": config.epochs * config.steps * config.batch_size,
         "mined": config.epochs * mined,
     }

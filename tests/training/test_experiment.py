@@ -129,7 +129,7 @@ def _run_in_a_process(phantom, folder):
 def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, straight, tmp_path):
     process = _run_in_a_process(phantom, tmp_path)
     deadline = time.monotonic() + 120
-    while not (saved := list(tmp_path.glob(".balanced-mining-*.partial/model.keras"))):
+    while not (saved := list(tmp_path.glob(".balanced-mining-*.partial/half.keras"))):
         assert process.poll() is None, "the run ended before its first epoch was saved"
         assert time.monotonic() < deadline, "no epoch was saved"
         time.sleep(0.01)
@@ -209,7 +209,9 @@ def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
     partial = run_folder(CONFIG, *split, tmp_path).parent
     partial = partial.with_name(f".{partial.name}.partial")
     partial.mkdir()
-    (partial / "model.keras").write_text("not a model")
+    (partial / "half.keras").write_text("not a model")
+    (partial / "history.csv").write_text("epoch,loss\n0,1.5\n")
+    (partial / "spent.json").write_text('{"seconds": 1}')
     with pytest.raises(ValueError, match=rf"{partial.name} cannot be continued .*delete it"):
         run_experiment(CONFIG, *split, tmp_path)
 

@@ -192,7 +192,7 @@ def _half_run(split, folder, config):
     saves = []
 
     def replace_once(source, target):
-        saves.extend([target] if str(target).endswith("model.keras") else [])
+        saves.extend([target] if str(target).endswith("half.keras") else [])
         if len(saves) > 1:
             raise KeyboardInterrupt
         os.rename(source, target)

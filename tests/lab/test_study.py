@@ -1,0 +1,170 @@
+"""imbalance-tf study: arms and ideas of one's own, in one file outside the package."""
+
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from imbalance_tf import SCHEMES, open_lab
+from imbalance_tf.lab.cli import main
+from imbalance_tf.lab.study import study_of, written_claims, written_table
+from imbalance_tf.training.studies import STUDIES
+from imbalance_tf.training.study_run import read_study
+
+ARM = """
+from imbalance_tf import Arm, Balanced, Mining
+
+mine = Arm("mostly healthy", sampling=Balanced(shares=0.6), mining=Mining(threshold=0.9))
+"""
+IDEA = """
+from dataclasses import dataclass
+
+from imbalance_tf import Arm, Loss, Random
+
+
+@dataclass(frozen=True)
+class Smoothed(Loss):
+    epsilon: float = 0.1
+
+    def build(self, natural):
+        import keras
+
+        def loss(labels, logits):
+            truth = keras.ops.one_hot(keras.ops.cast(labels, "int32"), len(natural))
+            truth = (1 - self.epsilon) * truth + self.epsilon / len(natural)
+            return keras.losses.categorical_crossentropy(truth, logits, from_logits=True)
+
+        return loss
+
+
+smoothed = Arm("smoothed", sampling=Random(), loss=Smoothed())
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    """A file of arms; its module is forgotten afterwards, as when the process ends."""
+    names = []
+
+    def write(name, text):
+        path = tmp_path / f"{name}.py"
+        path.write_text(textwrap.dedent(text))
+        names.append(name)
+        return str(path)
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def _study(*arguments):
+    return CliRunner().invoke(main, ["study", *map(str, arguments)])
+
+
+def test_the_list_says_every_question():
+    done = _study("--list")
+    assert done.exit_code == 0
+    for study in STUDIES.values():
+        assert f"{study.name} " in done.stdout
+        assert study.question in done.stdout
+    assert _study().stdout == done.stdout
+
+
+def test_an_unknown_study_is_refused_with_what_there_is(tmp_path):
+    done = _study("remedy", "--out", tmp_path)
+    assert done.exit_code == 1
+    assert "study 'remedy'; one of paper, thresholds" in done.stderr
+    assert "or a Python file with arms of your own" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_without_arms_is_refused(own_file, tmp_path):
+    done = _study(own_file("empty", "x = 1"), "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "empty.py defines no Arm, TwoStage or Study, such as mine = Arm('mine')" in done.stderr
+
+
+def test_a_study_of_a_file_is_taken_as_it_is(own_file):
+    study = study_of(
+        own_file(
+            "question",
+            """
+            from imbalance_tf import Study
+
+            asked = Study("shorter", "Is one fold less enough?", ["random", "hard"], folds=4)
+            """,
+        )
+    )
+    assert (study.name, study.folds) == ("shorter", 4)
+    assert [arm.name for arm in study.arms] == ["random", "hard"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "lines"), [(ARM, "mostly healthy", 5), (IDEA, "smoothed", 25)]
+)
+def test_a_new_arm_and_a_new_idea_appear_everywhere(
+    own_file, tmp_path, monkeypatch, text, name, lines
+):
+    from imbalance_tf.evaluation import figures
+
+    assert len(text.strip().splitlines()) <= lines
+    drawn = []
+    monkeypatch.setattr(
+        figures,
+        "dice_by_arm",
+        lambda *a, show=figures.dice_by_arm: drawn.append(show(*a)) or drawn[0],
+    )
+    path, out = own_file("mine", text), tmp_path / "out"
+    done = _study(path, "--profile", "smoke", "--folds", 2, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "4 arms, 2 folds of 4 cases (all synthetic)" in done.stdout
+    assert "[8/8] " in done.stdout
+    table, about = read_study(out / "studies" / "mine.csv")
+    assert list(table["arm"].unique()) == ["random", "balanced", "hard", name]
+    assert about["command"] == f"imbalance-tf study {path} --profile smoke --folds 2"
+    assert (out / "studies" / "mine.png").stat().st_size > 10_000
+    assert name in [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    for arm, rows in table[table["region"] == "whole"].groupby("arm"):
+        (line,) = (each for each in done.stdout.splitlines() if each.startswith(arm + " "))
+        assert f"{rows['dice'].mean():.3f} [" in line
+    assert "balanced is above random on core:" in done.stdout
+    # Asked again, nothing is trained.
+    again = _study(path, "--profile", "smoke", "--folds", 2, "--out", out)
+    assert "[1/" not in again.stdout
+
+
+def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
+    from imbalance_tf import Arm, Balanced
+
+    lab = open_lab("smoke", out=tmp_path)
+    changed = lab.run("balanced", shares=0.6)
+    own = lab.run(Arm("mine", sampling=Balanced(shares=0.6)))
+    assert changed.folder == own.folder
+    assert lab.run("balanced", seed=1, shares=0.6).folder != own.folder
+    with pytest.raises(ValueError, match=r"treshold=0\.9; arm 'hard' has no such setting"):
+        lab.run("hard", treshold=0.9)
+    with pytest.raises(ValueError, match="study='paperr'; one of paper, thresholds"):
+        lab.study("paperr")
+
+
+def test_the_claims_are_of_the_papers_arms_and_say_how_many_cases(cohort):
+    values = {"random": 0.5, "balanced": 0.7, "hard": 0.6}
+    scheme = SCHEMES["brats2013"]
+    rows = [
+        {"arm": arm, "batches": 10, "fold": case % 2, "seed": 0, "case": f"c{case}"}
+        | {"region": region, "dice": value + 0.01 * case, "volume ratio": 1.0}
+        | {"seconds": 1.0, "patches": 10, "mined": 0}
+        for arm, value in values.items()
+        for case in range(4)
+        for region in (*scheme.regions, *scheme.classes)
+    ]
+    results = pd.DataFrame(rows)
+    text = written_claims(results, cohort)
+    assert "after 10 batches, on 4 cases (2 folds, 1 seed)" in text
+    assert "balanced is above random on core: seen here. balanced 0.715, random 0.515" in text
+    assert "difference +0.200 [+0.200, +0.200] (4 cases)" in text
+    assert "the rarest class (enhancing)" in text
+    assert written_claims(results[results["arm"] != "hard"], cohort) == ""
+    assert "0.515 [0.5" in written_table(results, ["whole"])
