@@ -140,9 +140,10 @@ def test_the_same_seed_and_draws_give_the_same_batches(cohort):
 def test_every_pass_has_another_pool(cohort):
     """With a pool of one patch, which nothing lies near, the pool can be seen: it is repeated."""
     sampler = BalancedSampler(cohort, seed=0)
+    data = smote_dataset(sampler, steps=4, batch_size=60, patch_size=SIZE, pool=1)
     pools = []
     for epoch in range(2):
-        batches = _batches(sampler, pool=1)
+        batches = [(patches.numpy(), labels.numpy()) for patches, labels in data]
         twins = _real(cohort, draws=4 * epoch)
         made = {
             patch.tobytes()

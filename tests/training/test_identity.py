@@ -120,6 +120,18 @@ def test_equal_settings_are_the_same_run(folder, one, other):
     assert folder(one, learning_rate=1) == folder(other, learning_rate=1.0)
 
 
+def test_the_task_and_the_finish_decide_a_model():
+    first, second = json.loads(_identity("two classifiers"))
+    assert first != second, "the two differ in their task only"
+    whole = _identity(Arm("", sampling=Random()), steps=1)
+    heads = [
+        _identity(Arm("", finish=NaturalHead(share=0.1))),
+        _identity(Arm("", finish=NaturalHead(share=0.11))),  # as many steps, rounded
+        _identity(Arm("", sampling=Mixed(), finish=NaturalHead(share=0.1))),
+    ]
+    assert len({whole, *heads}) == 4
+
+
 def test_the_cases_decide(cohort, tmp_path):
     small, large, tiny = (cohort.subset([name]) for name in cohort.case_ids)
     folders = {
