@@ -21,7 +21,18 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     value : {"dice", "volume ratio"}
         Of volume ratios the base-2 logarithm, cut at 20 and a twentieth: half and double weigh the
         same, and a case with a few true voxels no more than any other.
+
+    Raises
+    ------
+    ValueError
+        If the results are of several lengths of training, or several cohorts.
     """
+    for part in ("batches", "cohort"):
+        if part in results and results[part].nunique() > 1:
+            raise ValueError(
+                f"results of {results[part].nunique()} {part}; one at a time is expected: "
+                f"results.groupby({part!r})"
+            )
     values = results[value]
     if value == "volume ratio":
         values = np.log2(values.clip(1 / LARGEST_RATIO, LARGEST_RATIO))

@@ -86,7 +86,7 @@ def carry_out(
     if results["batches"].nunique() > 1:
         picture = figures.dice_by_length(results, regions)
     elif "cohort" in results:
-        each = results.assign(arm=results["cohort"] + ": " + results["arm"])
+        each = results.assign(arm=results["cohort"] + ": " + results["arm"], cohort="all")
         picture = figures.dice_by_arm(each, regions)
     else:
         picture = figures.dice_by_arm(results, regions)

@@ -17,7 +17,7 @@ from filelock import FileLock
 from imbalance_tf.cohort.cohort import Cohort
 
 from .config import ExperimentConfig, Training
-from .result import ExperimentResult, read_table
+from .result import ExperimentResult, complete, read_table, read_training
 
 __all__ = ["finished_share", "run_experiment", "run_folder"]
 
@@ -153,12 +153,9 @@ def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> 
         (partial / "config.json").write_text(json.dumps(kept, indent=2))
 
     _made_once(place, fill, private)
-    try:
+    read_training(place)  # refuses what is not complete
+    with complete(place):
         found = json.loads((place / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"{place} is no complete run ({error}); delete it, and it is run again"
-        ) from error
     if different := _different(found, about):
         raise ValueError(
             f"{place} was made by another config: {'; '.join(different)}. Move it away, or run "

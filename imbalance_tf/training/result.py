@@ -1,7 +1,8 @@
 """What a finished run left in its folders."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .config import ExperimentConfig
 
-__all__ = ["ExperimentResult", "load_model", "read_table"]
+__all__ = ["ExperimentResult", "complete", "load_model", "read_table", "read_training"]
 
 
 @dataclass(frozen=True)
@@ -97,47 +98,64 @@ class ExperimentResult:
         ------
         FileNotFoundError
             If a folder of the run lacks one of its files, or a test case.
+        ValueError
+            If its arm has a part that is not known here.
         """
-        try:
+        with complete(folder):
             kept = json.loads((folder / "config.json").read_text())
             cases = list(kept["test"]["cases"])
+            for case in cases:
+                (folder / "segmentations" / f"{case}.nii.gz").stat()
+            tables = {
+                name: read_table(folder / f"{name}.csv").set_index("case")
+                for name in ("dice", "volume_ratios")
+            }
+            if any(list(table.index) != cases for table in tables.values()):
+                raise ValueError(f"its tables do not hold the test cases {cases}")
+            described = dict(kept["config"])
             runs = folder.parent.parent
             trainings = [runs / name for name in kept["trainings"]]
-            files = [folder / "segmentations" / f"{case}.nii.gz" for case in cases]
-            files += [training / "model.keras" for training in trainings]
-            if missing := [str(file.relative_to(runs)) for file in files if not file.exists()]:
-                raise FileNotFoundError(f"without {', '.join(missing)}")
             steps = [runs / name for name in kept["steps"]]
-            histories = [
-                read_table(path / "history.csv").dropna(axis=1, how="all") for path in steps
-            ]
-            spent = [json.loads((path / "config.json").read_text())["spent"] for path in steps]
-            if len(histories) > 1:
-                histories = [
-                    table.assign(training=number) for number, table in enumerate(histories)
-                ]
-            result = cls(
-                folder=folder,
-                trainings=trainings,
-                config=ExperimentConfig.from_description(kept["config"]),
-                history=pd.concat(histories, ignore_index=True),
-                dice=read_table(folder / "dice.csv").set_index("case"),
-                volume_ratios=read_table(folder / "volume_ratios.csv").set_index("case"),
-                spent={
-                    **{
-                        key: sum(each[key] for each in spent)
-                        for key in ("seconds", "patches", "mined")
-                    },
-                    "precision": spent[-1]["precision"],
-                },
-            )
-            if list(result.dice.index) != cases or list(result.volume_ratios.index) != cases:
-                raise ValueError(f"its tables do not hold the test cases {cases}")
-            return result
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FileNotFoundError(
-                f"{folder} is no complete run ({error}); delete it, and it is run again"
-            ) from error
+        read = [read_training(step) for step in steps]
+        histories, spent = [history for history, _ in read], [about for _, about in read]
+        if len(steps) > 1:
+            histories = [table.assign(training=number) for number, table in enumerate(histories)]
+        whole: dict[str, Any] = {
+            key: sum(each[key] for each in spent) for key in ("seconds", "patches", "mined")
+        }
+        return cls(
+            folder=folder,
+            trainings=trainings,
+            config=ExperimentConfig.from_description(described),
+            history=pd.concat(histories, ignore_index=True),
+            spent=whole | {"precision": spent[-1]["precision"]},
+            **tables,
+        )
+
+
+@contextlib.contextmanager
+def complete(folder: Path) -> Iterator[None]:
+    """What goes wrong while the folder is read is said of it, with the way out."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileNotFoundError(
+            f"{folder} is no complete run ({error}); delete it, and it is run again"
+        ) from error
+
+
+def read_training(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The history of a training, and what was spent on it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder lacks one of its files.
+    """
+    with complete(folder):
+        (folder / "model.keras").stat()
+        history = read_table(folder / "history.csv").dropna(axis=1, how="all")
+        return history, json.loads((folder / "config.json").read_text())["spent"]
 
 
 def load_model(path: Path) -> Any:

@@ -12,8 +12,7 @@ from imbalance_tf.evaluation.figures import (
     difference_to,
     volumes_by_arm,
 )
-from imbalance_tf.evaluation.figures.arms import arm_styles
-from imbalance_tf.evaluation.figures.style import STRATEGY_COLOURS
+from imbalance_tf.evaluation.figures.style import STRATEGIES, arm_styles
 from imbalance_tf.evaluation.intervals import arm_table, by_case, interval, paired_differences
 
 REGIONS = ["whole", "core"]
@@ -101,8 +100,12 @@ def test_the_table_holds_what_is_computed_by_hand():
         assert row["dice"] == pytest.approx(values.mean())
         assert (row["low"], row["high"]) == pytest.approx(interval(values))
         assert row["cases"] == 8
-        logs = results.assign(log=np.log2(results["volume ratio"]))
-        assert np.log2(row["volume"]) == pytest.approx(_values(logs, arm, region, "log").mean())
+    table = arm_table(results, REGIONS, "volume ratio")
+    logs = results.assign(log=np.log2(results["volume ratio"]))
+    for (arm, region), row in table.iterrows():
+        values = _values(logs, arm, region, "log")
+        assert np.log2(row["volume"]) == pytest.approx(values.mean())
+        assert (np.log2(row["low"]), np.log2(row["high"])) == pytest.approx(interval(values))
 
 
 def test_volumes_are_cut_where_a_case_has_hardly_any_true_voxel():
@@ -110,7 +113,16 @@ def test_volumes_are_cut_where_a_case_has_hardly_any_true_voxel():
     results["volume ratio"] = np.where(results.case == "case 0", 4000.0, 0.0)
     cut = by_case(results, "volume ratio").loc["core", "a"]
     assert cut.to_dict() == pytest.approx({"case 0": np.log2(20), "case 1": -np.log2(20)})
-    assert arm_table(results, REGIONS).loc[("a", "core"), "volume"] == pytest.approx(1)
+    table = arm_table(results, REGIONS, "volume ratio")
+    assert table.loc[("a", "core"), "volume"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("part", ["batches", "cohort"])
+def test_several_lengths_or_cohorts_are_not_averaged(part):
+    results = _results(["a"]).assign(cohort="usual")
+    both = pd.concat([results, results.assign(**{part: "other"})])
+    with pytest.raises(ValueError, match=rf"results of 2 {part}; one at a time is expected"):
+        arm_table(both, REGIONS)
 
 
 def test_a_difference_is_paired_by_case():
@@ -170,8 +182,8 @@ ARMS = ["random", "balanced", "hard", "half healthy", "SMOTE"]
 def _marks(axis):
     """The marked means of a panel: (x, row) of each, and the ends of its interval."""
     lines = axis.get_lines()
-    means = [line for line in lines if line.get_marker() not in ("|", "None", None)]
-    bars = [line for line in lines if line.get_linewidth() == 2 and line.get_marker() == "None"]
+    means = [line for line in lines if line.get_marker() not in ("|", "None", "", None)]
+    bars = [line for line in lines if line.get_linewidth() == 2]
     assert len(means) == len(bars)
     return [
         (mean.get_xdata()[0], mean.get_ydata()[0], *bar.get_xdata(), mean, bar)
@@ -197,9 +209,10 @@ def test_dice_of_every_arm_and_case_stands_where_it_is():
         for row, (arm, mark) in enumerate(zip(ARMS, _marks(axis), strict=True)):
             expected = table.loc[(arm, region), ["dice", "low", "high"]]
             assert mark[:4] == pytest.approx((expected.dice, row, expected.low, expected.high))
-            colour, marker = arm_styles(ARMS)[arm]
-            assert mark[4].get_marker() == marker
-            assert to_rgba(mark[4].get_color()) == to_rgba(mark[5].get_color()) == to_rgba(colour)
+            style = arm_styles(ARMS)[arm]
+            assert mark[4].get_marker() == style["marker"]
+            colours = [to_rgba(each.get_color()) for each in mark[4:6]]
+            assert colours == [to_rgba(style["color"])] * 2
         assert axis.get_ylim() == (4.5, -0.5), "the first arm is on top"
 
 
@@ -294,7 +307,7 @@ def _overlap(one, other):
 def test_every_arm_has_its_own_colour_and_marker():
     styles = arm_styles(MANY)
     assert list(styles) == MANY
-    assert len(set(styles.values())) == 24
+    assert len({(style["color"], style["marker"]) for style in styles.values()}) == 24
 
 
 def test_colours_stand_out_from_white():
@@ -309,7 +322,7 @@ def test_colours_stand_out_from_white():
 
     assert contrast("white") == pytest.approx(1)
     assert contrast("black") == pytest.approx(21)
-    colours = {colour for arm, (colour, _) in arm_styles(MANY).items()}
-    colours -= set(STRATEGY_COLOURS.values())
-    assert len(colours) == 8
+    # Those of the paper's three have dark edges instead.
+    colours = {style["color"] for name, style in arm_styles(MANY).items() if name not in STRATEGIES}
+    assert len(colours) == 7
     assert {colour: contrast(colour) for colour in colours if contrast(colour) < 3} == {}

@@ -37,9 +37,7 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
 def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "balanced") -> Figure:
     """Paired difference of every arm to one of them, with its 95 % interval over the cases."""
     table = paired_differences(results, regions, to)
-    figure, axes = _rows(table, "difference", f"Dice minus that of {to}")
-    for axis in axes:
-        axis.axvline(0, color=INK, linewidth=0.8)
+    figure, _ = _rows(table, "difference", f"Dice minus that of {to}", none=0)
     return closed(figure)
 
 
@@ -49,9 +47,8 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     Right of 1 a region is over-segmented, left of it under-segmented.
     """
     table = arm_table(results, regions, "volume ratio")
-    figure, axes = _rows(table, "volume", "predicted / true volume")
+    figure, axes = _rows(table, "volume", "predicted / true volume", none=1)
     for axis in axes:
-        axis.axvline(1, color=INK, linewidth=0.8)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
     return closed(figure)
@@ -71,6 +68,7 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
                 rows["dice"],
                 yerr=[rows["dice"] - rows["low"], rows["high"] - rows["dice"]],
                 capsize=2,
+                label=arm,
                 **style,
             )
         axis.set_xscale("log")
@@ -82,8 +80,13 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     return closed(figure)
 
 
-def _rows(table: pd.DataFrame, value: str, title: str) -> tuple[Figure, Sequence[Axes]]:
-    """A panel per region, a row per arm, the first on top: a value and its interval."""
+def _rows(
+    table: pd.DataFrame, value: str, title: str, none: float | None = None
+) -> tuple[Figure, Sequence[Axes]]:
+    """A panel per region, a row per arm, the first on top: a value and its interval.
+
+    A line marks the value that means no difference.
+    """
     arms, regions = (list(table.index.unique(name)) for name in ("arm", "region"))
     width, height = 2.6 * len(regions) + 2.2, 0.24 * len(arms) + 1.1
     figure, axes = charts(len(regions), width=width, height=height)
@@ -92,9 +95,12 @@ def _rows(table: pd.DataFrame, value: str, title: str) -> tuple[Figure, Sequence
         axis.set_yticks(range(len(arms)), arms if axis is axes[0] else [])
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         axis.set_axisbelow(True)
+        if none is not None:
+            axis.axvline(none, color=INK, linewidth=0.8)
         for row, (arm, style) in enumerate(arm_styles(arms).items()):
             line = table.loc[(arm, region)]
-            axis.plot([line["low"], line["high"]], [row, row], color=style["color"], linewidth=2)
+            bar = {**style, "marker": ""}
+            axis.plot([line["low"], line["high"]], [row, row], linewidth=2, **bar)
             axis.plot(line[value], row, linestyle="", markersize=6, **style)
     figure.supxlabel(title, fontsize="medium")  # of all panels: it may be wider than one
     return figure, axes
