@@ -1,10 +1,14 @@
 """The Python blocks of the README, run in order as one script on a small made-up BraTS 2021."""
 
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import numpy as np
 
+from imbalance_tf import Lab
 from imbalance_tf._tensorflow import keras
 
 README = Path(__file__).parents[1] / "README.md"
@@ -36,10 +40,17 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):
         )
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
-    names: dict = {}
+    # A cluster is not at hand here; what is asked of it and of the lab is.
+    cluster = SimpleNamespace(scale=lambda jobs: None, get_client=lambda: "client")
+    jobqueue = SimpleNamespace(SLURMCluster=lambda **_: cluster)
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", jobqueue)
+    lab = create_autospec(Lab, instance=True)
+    names: dict = {"lab": lab}
     for block in _blocks():
         exec(block, names)
 
+    lab.study.assert_called_once_with("remedies", client="client")
+    assert names["mine"].mining.threshold == 0.9
     assert (len(names["train"]), len(names["test"])) == (2, 1)
     assert any(len(pool) for pool in names["sampler"].pool)
     assert names["probabilities"].shape == (*names["case"].labels.shape, 4)
