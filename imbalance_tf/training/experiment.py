@@ -60,8 +60,8 @@ def run_experiment(
     Examples
     --------
     >>> config = ExperimentConfig("balanced", epochs=1, steps=2, batch_size=10, patch_size=24)
-    >>> result = run_experiment(config, train, test, "runs")        # doctest: +ELLIPSIS
-    Epoch 1/1...
+    >>> result = run_experiment(config, train, test, "runs")
+    2/2 - ...
     >>> list(result.dice.index), len(result.history)
     (['tiny'], 1)
     """

@@ -113,11 +113,8 @@ def test_the_lab_leaves_all_that_it_promises(smoke):
         figures = list((out / "figures").glob(f"{name}_*.png"))
         assert len(figures) >= 4
         assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
-    assert sorted(path.name.split("-")[0] for path in (out / "runs").glob("[!.]*")) == [
-        "balanced",
-        "hard",
-        "random",
-    ]
+    runs = sorted(path.name.rpartition("-")[0] for path in (out / "runs").glob("[!.]*"))
+    assert runs == ["balanced", "balanced-mining", "random"]
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
     assert {"whole", "core", "active", "healthy", "volume whole"} < set(table)
