@@ -20,6 +20,12 @@ from .evaluation.dice import (
 from .evaluation.dice import (
     volume_ratios as volume_ratios,
 )
+from .lab.finished import (
+    FinishedStudy as FinishedStudy,
+)
+from .lab.finished import (
+    finished_study as finished_study,
+)
 from .lab.profiles import (
     PROFILES as PROFILES,
 )

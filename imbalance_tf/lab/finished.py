@@ -1,0 +1,77 @@
+"""Finished studies: one that was run here, or else the one that the package ships."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+import imbalance_tf
+from imbalance_tf.training.study_run import read_study
+
+__all__ = ["FinishedStudy", "finished_study"]
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """The table of a study, and where it comes from.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        As `run_study` gives it.
+    about : mapping of str to str
+        ``command``, ``imbalance_tf`` (its version), ``precision`` and ``processor``.
+    here : bool
+        Whether it was run into the folder of the lab, or ships with the package.
+    """
+
+    table: pd.DataFrame
+    about: dict[str, str]
+    here: bool
+
+    def __str__(self) -> str:
+        cases, folds, seeds = (self.table[name].nunique() for name in ("case", "fold", "seed"))
+        where = "run here" if self.here else "shipped with the package, not run here"
+        text = (
+            f"study '{self.table['study'].iloc[0]}', {where}: {cases} case{'s' * (cases > 1)}, "
+            f"{folds} folds, {seeds} seed{'s' * (seeds > 1)} ({self.about['command']}; "
+            f"{self.about['precision']}, {self.about['processor']})"
+        )
+        made, now = self.about["imbalance_tf"], version("imbalance_tf")
+        return text if made in (now, "none") else f"{text}; by version {made}, this is {now}"
+
+
+def finished_study(name: str, out: str | Path) -> FinishedStudy:
+    """The finished study of this name: that of ``<out>/studies`` if there is one.
+
+    Parameters
+    ----------
+    name : str
+        Of one of `STUDIES`, or ``"real_patients"``.
+    out : path
+        Of the lab.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it was not run there, and the package ships none; with the command that makes it.
+
+    Examples
+    --------
+    >>> print(finished_study("real_patients", "results"))
+    study 'real patients', shipped with the package, not run here: 20 cases, 5 folds, 1 seed ...
+    """
+    package = Path(imbalance_tf.__file__).parent
+    places = {
+        Path(out) / "studies": True,
+        package / "_studies": False,
+        package.parent / "data" / "studies": False,
+    }
+    for place, here in places.items():
+        if (path := place / f"{name}.csv").exists():
+            return FinishedStudy(*read_study(path), here)
+    raise FileNotFoundError(
+        f"study '{name}' was not run into {out}, and the package ships none; make it with: "
+        f"imbalance-tf study {name} --out {out}"
+    )

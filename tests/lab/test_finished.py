@@ -1,0 +1,31 @@
+import pytest
+
+from imbalance_tf import finished_study
+from imbalance_tf.lab import finished
+from imbalance_tf.training.study_run import write_study
+
+
+def test_what_was_run_here_comes_before_what_ships(tmp_path):
+    shipped = finished_study("real_patients", tmp_path)
+    assert not shipped.here
+    assert "shipped with the package, not run here: 20 cases, 5 folds" in str(shipped)
+    own = shipped.table.query("case == case.iloc[0]")
+    path = tmp_path / "studies" / "real_patients.csv"
+    write_study(own, path, command="imbalance-tf study mine", precision="float32")
+    found = finished_study("real_patients", tmp_path)
+    assert found.here
+    assert "run here: 1 case," in str(found)
+    assert "imbalance-tf study mine; float32" in str(found)
+
+
+def test_another_version_is_said(tmp_path, monkeypatch):
+    table = finished_study("real_patients", tmp_path).table
+    write_study(table, tmp_path / "studies" / "a.csv", command="c", precision="float32")
+    assert "by version" not in str(finished_study("a", tmp_path))
+    monkeypatch.setattr(finished, "version", lambda _: "99.0")
+    assert str(finished_study("a", tmp_path)).endswith("by version 0.1.0, this is 99.0")
+
+
+def test_what_is_nowhere_is_said_with_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"make it with: imbalance-tf study nothing --out"):
+        finished_study("nothing", tmp_path)
