@@ -29,7 +29,9 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     for axis, region in zip(axes, regions, strict=True):
         for row, arm in enumerate(cases):
             values = cases.loc[region, arm].dropna()
-            axis.plot(values, np.full(len(values), row), "|", color="#767676", markersize=5)
+            axis.plot(
+                values, np.full(len(values), row), "|", color="#767676", markersize=5, zorder=1
+            )
         axis.set_xlim(0, 1)
     return closed(figure)
 
