@@ -7,7 +7,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.sampling.samplers import BalancedSampler, HardExampleSampler, RandomSampler
+from imbalance_tf.sampling.samplers import (
+    BalancedSampler,
+    HardExampleSampler,
+    RandomSampler,
+    as_shares,
+)
 
 from .parts import Part, expect
 
@@ -112,18 +117,8 @@ class Balanced(Sampling):
             object.__setattr__(self, "shares", tuple(map(float, shares)))
 
     def class_shares(self, counts, names):
-        if self.shares is None:
-            return np.full(len(names), 1 / len(names))
-        if isinstance(self.shares, Mapping):
-            if unknown := set(self.shares) - set(names):
-                raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(names)}")
-            return np.array([self.shares.get(name, 0.0) for name in names])
-        if isinstance(self.shares, Sequence):
-            if len(self.shares) != len(names):
-                raise ValueError(
-                    f"shares={self.shares}; {len(names)} are expected, in the order {list(names)}"
-                )
-            return np.array(self.shares)
+        if not isinstance(self.shares, float | int):
+            return as_shares(self.shares, names)
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
         return np.array([self.shares, *((1 - self.shares) * rest / rest.sum())])
 

@@ -400,7 +400,7 @@ def test_wrong_settings_are_named(make, words):
     ("shares", "words"),
     [
         ({"helthy": 1.0}, r"shares names \['helthy'\]; the classes are"),
-        ([0.5, 0.5], r"shares=\(0.5, 0.5\); 5 are expected, in the order \['healthy'"),
+        ([0.5, 0.5], r"shares=\[0.5, 0.5\]; 5 shares from 0 .* in the order \['healthy'"),
         ([0.5] * 5, "5 shares from 0 that add up to 1 are expected"),
         ({"healthy": 0.5}, "5 shares from 0 that add up to 1 are expected"),
     ],

@@ -168,8 +168,8 @@ def test_only_the_private_folders_of_a_study_are_removed(cohort, tmp_path):
     left.append(mine.with_name(f".{mine.name}-2a.partial"))
     kept = [mine.parent.with_name(f".{mine.parent.name}.partial")]
     kept.append(other.parent.with_name(f".{other.parent.name}-3b.partial"))
-    for partial in (*left, *kept):
-        partial.mkdir(parents=True)
+    for path in (*left, *kept):
+        path.mkdir(parents=True)
     remove_private(LIKE, train, test, tmp_path)
     assert [path for path in (*left, *kept) if path.exists()] == kept
 
