@@ -1,4 +1,4 @@
-"""What a study found: means and paired differences over cases, with intervals."""
+"""Results of a study: means and paired differences over cases, with intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +19,8 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     results : pandas.DataFrame
         As `run_study` gives it.
     value : {"dice", "volume ratio"}
-        Of volume ratios the base-2 logarithm, cut at 20 and a twentieth: half and double weigh the
-        same, and a case with a few true voxels no more than any other.
+        Volume ratios are clipped to 1/20 and 20, and given as base-2 logarithms: so half and double
+        weigh the same, and a case with few true voxels weighs no more than the others.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
 
 
 def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
-    """95 % interval of the mean over cases, by bootstrap; NaN where there are fewer than two.
+    """95 % interval of the mean over cases, by bootstrap; NaN for fewer than two cases.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def arm_table(results: pd.DataFrame, regions: Sequence[str], value: str = "dice"
     -------
     pandas.DataFrame
         Index arm and region; ``dice`` (mean), or ``volume`` (geometric mean of predicted over
-        true), ``low`` and ``high`` (its 95 % interval), and ``cases`` (that have a value).
+        true), ``low`` and ``high`` (its 95 % interval), and ``cases`` (how many have a value).
     """
     cases = by_case(results, value)
     table = _table({(arm, region): cases.loc[region, arm] for arm in cases for region in regions})

@@ -1,1 +1,1 @@
-"""The experiments: the roof over the three rooms."""
+"""The roof: profiles, notebooks, studies and the command line."""

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,8 +46,8 @@ _files_option = click.option(
     multiple=True,
     metavar="ROLE=PATTERN",
     callback=_file_patterns,
-    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that "
-    "do not follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
+    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that do not "
+    "follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
 )
 _scheme_option = click.option(
     "--scheme",
@@ -55,14 +56,7 @@ _scheme_option = click.option(
     help="What the label values mean: brats2012, brats2013, brats2017, brats2023, brats2024, "
     "decathlon, a .toml file with a scheme of your own, or auto.",
 )
-
-
-@click.group(cls=_Refusals, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="imbalance-tf")
-def main():
-    """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
-
-
+_COUNT: dict[str, Any] = {"default": 0, "metavar": "N", "type": click.IntRange(min=0)}
 _COHORT_OPTIONS = (
     click.option(
         "--profile",
@@ -88,7 +82,7 @@ _COHORT_OPTIONS = (
         default=0,
         show_default=True,
         type=click.IntRange(min=0),
-        help="Of the embedded cohort, the split and the training.",
+        help="Seed of the embedded cohort, the split and the training.",
     ),
     _files_option,
     _scheme_option,
@@ -97,27 +91,29 @@ _COHORT_OPTIONS = (
         default="raise",
         show_default=True,
         type=click.Choice(["raise", "skip"]),
-        help="What a case that cannot be used does: stop everything, or be left out.",
+        help="Whether a case that cannot be used stops everything or is left out.",
     ),
     click.option(
-        "--cases",
-        default=0,
-        metavar="N",
-        type=click.IntRange(min=0),
-        help="Read the first N cases of --data only; all by default.",
+        "--cases", **_COUNT, help="Read only the first N cases of --data; all by default."
     ),
 )
 
 
+@click.group(cls=_Refusals, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="imbalance-tf")
+def main():
+    """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
+
+
 def _cohort_options(command):
-    """What `run` and `study` have in common: of which cases, and where to."""
+    """Add what `run` and `study` have in common: which cases, and where the results go."""
     for option in reversed(_COHORT_OPTIONS):
         command = option(command)
     return command
 
 
 def _settings(profile, data, seed, files, scheme, on_error, cases) -> dict:
-    """For `open_lab`, whatever folder the command is started in."""
+    """The arguments of `open_lab`, with absolute paths."""
     return {
         "profile": profile,
         "data": str(Path(data).absolute()) if data else "",
@@ -131,17 +127,11 @@ def _settings(profile, data, seed, files, scheme, on_error, cases) -> dict:
 
 @main.command()
 @_cohort_options
-@click.option(
-    "--test-cases",
-    default=0,
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Test on N of the cases; three in ten by default.",
-)
+@click.option("--test-cases", **_COUNT, help="Test on N of the cases; three in ten by default.")
 def run(out, test_cases, **cohort):
     """Execute the five notebooks and compare the three strategies.
 
-    Run again, it reads what is there; killed, it goes on from the last finished epoch.
+    What is finished is read. A run that was stopped goes on from its last finished epoch.
     """
     from .runner import run_lab
 
@@ -152,15 +142,15 @@ def run(out, test_cases, **cohort):
 @main.command()
 @click.argument("name", default="")
 @_cohort_options
-@click.option("--folds", type=click.IntRange(min=2), help="Of the cohort; 5 by default.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Trainings a fold; 1 by default.")
-@click.option("--scheduler", default="", metavar="ADDRESS", help="Of Dask, to use many machines.")
-@click.option("--list", "listed", is_flag=True, help="Say which studies there are, and stop.")
+@click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler of many machines.")
+@click.option("--list", "listed", is_flag=True, help="List the studies, and stop.")
 def study(name, out, folds, seeds, scheduler, listed, **cohort):
     """Compare the arms of study NAME on every case, in folds.
 
-    NAME is one of --list, or a Python file with arms of your own. What is there is read; killed, it
-    goes on. Leaves a table and a picture in OUT/studies.
+    NAME is one of --list, or a Python file with arms of your own. What is finished is read; a study
+    that was stopped goes on. Leaves a table and a figure in OUT/studies.
     """
     from dataclasses import replace
 
@@ -195,10 +185,10 @@ def study(name, out, folds, seeds, scheduler, listed, **cohort):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a script.")
 @click.pass_context
 def check(ctx, folder, files, scheme, as_json):
-    """Read every case of FOLDER, and list all that is wrong with it.
+    """Read every case of FOLDER, and list everything that is wrong with it.
 
-    A line a case: grid, spacing, orientation, modalities, class shares, and what was decided.
-    Exit code 1 if there is any problem.
+    One line per case: grid, spacing, orientation, modalities, class shares, and what was decided.
+    The exit code is 1 if there is any problem.
     """
     from dataclasses import asdict
 
@@ -213,7 +203,7 @@ def check(ctx, folder, files, scheme, as_json):
         scheme = report.scheme
         meaning = scheme and ", ".join(map("{} {}".format, scheme.values, scheme.classes))
         click.echo(f"cases to use: {len(report.cases)}; layout: {report.layout}")
-        click.echo(f"scheme: {scheme.name}: {meaning}" if scheme else "scheme: cannot be told")
+        click.echo(f"scheme: {scheme.name}: {meaning}" if scheme else "scheme: unknown")
         for line in report.ignored:
             click.echo(f"not recognised, so not read: {line}")
         for problem in report.problems:
@@ -230,7 +220,7 @@ def check(ctx, folder, files, scheme, as_json):
     default=1,
     show_default=True,
     type=click.IntRange(1, 10),
-    help="In mm; BraTS has 1.",
+    help="In mm; that of BraTS is 1.",
 )
 @click.option(
     "--disease",

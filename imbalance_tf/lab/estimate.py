@@ -17,10 +17,10 @@ _CANDIDATES = 500
 
 
 def estimate_hours(lab: Lab, arms: Iterable[str] = PAPER_ARMS) -> dict[str, float]:
-    """Hours that each arm takes, were nothing there: training, mining and segmenting.
+    """Hours that each arm takes from the start: training, mining and segmenting.
 
-    Everything is done as a run does it, with the same model, batches and mining, only less of it;
-    with the network of "hard".
+    Measured as a run does it, with the same model, batches and mining, but only a few of them, and
+    always with the network of the arm "hard".
     """
     from imbalance_tf._tensorflow import keras  # help and reading need no TensorFlow
     from imbalance_tf.network.dense import segment
@@ -29,7 +29,7 @@ def estimate_hours(lab: Lab, arms: Iterable[str] = PAPER_ARMS) -> dict[str, floa
     config = replace(lab.config("hard"), steps=_STEPS, candidates_per_class=_CANDIDATES)
     prepared = Prepared(config.trainings()[0], lab.train)
     model = prepared.new_model()
-    ended: list[float] = []  # each execution, of ten steps as in a run; the first also compiles
+    ended: list[float] = []  # when each execution of ten steps ended; the first also compiles
     clock = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs=None: ended.append(time.perf_counter())
     )
@@ -48,16 +48,14 @@ def estimate_hours(lab: Lab, arms: Iterable[str] = PAPER_ARMS) -> dict[str, floa
 
 def _hours(config: ExperimentConfig, step: float, candidate: float, segmented: float) -> float:
     seconds = segmented
-    for training in (step for last in config.trainings() for step in last.chain):
-        an_epoch = training.config.steps * step
-        if training.arm.mining:
-            an_epoch += training.candidates * candidate
-        seconds += training.config.epochs * an_epoch
+    for training in (each for last in config.trainings() for each in last.chain):
+        candidates = training.candidates if training.arm.mining else 0
+        seconds += config.epochs * (training.config.steps * step + candidates * candidate)
     return seconds / 3600
 
 
 def _seconds(action) -> float:
-    """The second time, since the first compiles."""
+    """How long an action takes the second time; the first time also compiles."""
     action()
     started = time.perf_counter()
     action()
@@ -65,12 +63,12 @@ def _seconds(action) -> float:
 
 
 class Forecast:
-    """Hours that are left, renewed by what each arm really took.
+    """Hours that are left, corrected by what each finished arm really took.
 
     Parameters
     ----------
     hours : mapping of str to float
-        What each arm is expected to take; none if nothing is to be said.
+        What each arm is expected to take.
 
     Examples
     --------
@@ -83,7 +81,7 @@ class Forecast:
 
     @classmethod
     def of(cls, lab: Lab) -> "Forecast":
-        """Of what is missing of the paper's arms in a lab."""
+        """The forecast for those of the paper's arms that are not finished in a lab."""
         left = {
             arm: 1 - finished_share(lab.config(arm), lab.train, lab.test, lab.out / "runs")
             for arm in PAPER_ARMS
@@ -97,12 +95,12 @@ class Forecast:
         self._taken: dict[str, float] = {}
 
     def took(self, arm: str, hours: float) -> None:
-        """An arm is trained, and took so long."""
+        """Note what an arm took that is finished now."""
         if arm in self._expected:
             self._taken[arm] = hours
 
     def left(self) -> float:
-        """Of the arms that are not trained yet, at the speed of those that are."""
+        """Hours for the arms that are not finished yet, at the speed of those that are."""
         expected = sum(self._expected[arm] for arm in self._taken)
         slower = sum(self._taken.values()) / expected if expected else 1.0
         return slower * sum(

@@ -19,11 +19,11 @@ __all__ = ["NotebookError", "copy_notebooks", "execute_notebook", "notebook_path
 
 
 class NotebookError(RuntimeError):
-    """A cell of a notebook failed; the message says which, and where the evidence is."""
+    """A cell of a notebook failed; the message says which, and where the notebook is kept."""
 
 
 def notebook_paths() -> list[Path]:
-    """The notebooks of the lab in their order: in the installed package, or beside its source."""
+    """The notebooks of the lab in order, from the installed package or from beside its source."""
     package = Path(imbalance_tf.__file__).parent
     for folder in (package / "_notebooks", package.parent / "notebooks"):
         if paths := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
@@ -32,12 +32,12 @@ def notebook_paths() -> list[Path]:
 
 
 def copy_notebooks(folder: Path) -> list[Path]:
-    """Copy the notebooks into a folder, to work in.
+    """Copy the notebooks into a folder, to work through them.
 
     Raises
     ------
     FileExistsError
-        If one of them is there already; nothing is copied then.
+        If one of them is there already; then nothing is copied.
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; name a folder for the notebooks")
@@ -53,18 +53,18 @@ def copy_notebooks(folder: Path) -> list[Path]:
 
 
 def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
-    """Execute one notebook with papermill, streaming what it prints.
+    """Execute one notebook with papermill, and print what it prints as it goes.
 
     Leaves ``<out>/notebooks/<name>.ipynb``, ``<out>/html/<name>.html`` and each figure as
-    ``<out>/figures/<name>_<number>.png``. A notebook there in which a person has worked since is
-    kept, as ``<name>.edited-<number>.ipynb``.
+    ``<out>/figures/<name>_<number>.png``. An earlier notebook that a person has edited since is
+    kept as ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
     ValueError
-        If the notebook has no such parameter. (Papermill itself only warns, and runs on.)
+        If the notebook has no such parameter. (Papermill would only warn.)
     NotebookError
-        If a cell fails. The notebook executed so far is kept.
+        If a cell fails. The notebook is kept as far as it was executed.
     """
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):
@@ -74,7 +74,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         )
     executed = out / "notebooks" / source.name
     executed.parent.mkdir(parents=True, exist_ok=True)
-    # Papermill writes it anew after every cell; it gets its name when that is over.
+    # Papermill writes it again after every cell; it gets its name at the end.
     running = executed.with_name(f".{source.stem}.partial.ipynb")
     running.unlink(missing_ok=True)
     logging.getLogger("papermill").setLevel(logging.WARNING)
@@ -87,7 +87,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             cwd=str(out),
             progress_bar=sys.stderr.isatty(),
             stdout_file=sys.stdout,
-            # Its warning that it talks over TCP would head every notebook in the log.
+            # Else the kernel's warning that it uses TCP would precede every notebook in the log.
             extra_arguments=["--IPKernelApp.log_level=40"],
             iopub_timeout=120,  # the default of 4 s is too short for a busy machine
         )
@@ -110,7 +110,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
 
 
 def _keep_edited(executed: Path, out: Path) -> None:
-    """Put an executed notebook aside that was saved after its page was written: by a person."""
+    """Set aside a notebook that was saved after its page was written, so by a person."""
     page = out / "html" / f"{executed.stem}.html"
     if executed.exists() and page.exists() and executed.stat().st_mtime > page.stat().st_mtime:
         set_aside(executed, f"{executed.stem}.edited-", executed.suffix)
@@ -119,9 +119,9 @@ def _keep_edited(executed: Path, out: Path) -> None:
 def _write_html_and_figures(executed: Path, out: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":  # beside a page lie pages
+        if cell.cell_type == "markdown":  # the pages lie side by side, as the notebooks do
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
-    # Without the addresses of script hosts: the page must open without a network.
+    # Without the addresses of scripts on the network: the page must open without one.
     addresses = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
     html, _ = HTMLExporter(**dict.fromkeys(addresses, "")).from_notebook_node(notebook)
     for folder in ("html", "figures"):

@@ -31,14 +31,10 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("smoke", epochs=2, steps=4, candidates_per_class=60, cases=4, slice_thickness=10),
-        Profile(
-            "lab", epochs=10, steps=100, candidates_per_class=1000, cases=20, slice_thickness=3
-        ),
+        Profile("smoke", 2, 4, candidates_per_class=60, cases=4, slice_thickness=10),
+        Profile("lab", 10, 100, candidates_per_class=1000, cases=20, slice_thickness=3),
         # The paper's protocol (section IV), on as many cases as BraTS 2013 has public labels for.
-        Profile(
-            "paper", epochs=50, steps=1000, candidates_per_class=5000, cases=30, slice_thickness=1
-        ),
+        Profile("paper", 50, 1000, candidates_per_class=5000, cases=30, slice_thickness=1),
     )
 }
 
@@ -51,10 +47,11 @@ def profile_named(name: str) -> Profile:
 
 
 def fastest_precision(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """``"mixed_bfloat16"`` where the processor calculates in bfloat16 itself, else ``"float32"``.
+    """``"mixed_bfloat16"`` on a processor that calculates in bfloat16, else ``"float32"``.
 
-    There it trains faster (``benchmarks/training.py``), with Dice inside the spread of three seeds
-    in float32 (``benchmarks/precision_dice.py``); elsewhere it is emulated, and far slower.
+    On such a processor bfloat16 trains faster (``benchmarks/training.py``), with Dice inside the
+    spread of three seeds in float32 (``benchmarks/precision_dice.py``); on others it is emulated,
+    and far slower.
     """
     try:
         flags = cpuinfo.read_text().split()

@@ -24,12 +24,11 @@ from .workspace import open_lab
 __all__ = ["run_lab"]
 
 SETTINGS = "lab.json"
-MANY = 20
-"""Test cases from which on it is said beforehand how long it will take."""
+MANY = 20  # with more test cases, the time that it will take is said beforehand
 
 
 def run_lab(out: Path, settings: dict) -> pd.DataFrame:
-    """Execute all notebooks into `out`, and print and keep the Dice comparison.
+    """Execute all notebooks, and print and keep the comparison of Dice.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
     Raises
     ------
     FileExistsError
-        If `out` holds the results of other settings; nothing is changed then.
+        If `out` holds the results of other settings; then nothing is changed.
     """
     started = time.monotonic()
     _refuse_unwritable(out)
@@ -65,14 +64,14 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
 def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, Forecast]:
     """Check the cohort before any notebook starts.
 
-    Returns where each strategy's run will be, the scheme, and what time is left; not the cohort,
+    Returns where the run of each strategy will be, the scheme, and the time left. Not the cohort,
     which would stay in memory beside those of the notebooks.
     """
     click.echo(
         "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said below, without a line of code
+        warnings.simplefilter("ignore", UserWarning)  # printed below, without a line of code
         lab = open_lab(**settings, out=out)
     for problem in lab.train.left_out.values():
         click.echo(f"left out: {problem}")
@@ -86,8 +85,8 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
         click.echo("Measuring a few steps ...")
         forecast = Forecast.of(lab)
         click.echo(
-            f"What is not there yet of the three strategies will take about {forecast.left():.1f} "
-            f"hours on this machine ({lab.profile.epochs} epochs x {lab.profile.steps} batches and "
+            f"What is missing of the three strategies will take about {forecast.left():.1f} hours "
+            f"on this machine ({lab.profile.epochs} epochs x {lab.profile.steps} batches and "
             f"{len(lab.test)} cases to segment, each three times). It can be stopped and started "
             f"again at any time; --test-cases, and --cases with a folder of your own, shorten it."
         )
@@ -132,8 +131,8 @@ def _compare(
     click.echo(table[shown].to_string(float_format="{:.3f}".format))
     for name in scheme.regions:
         if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
-            click.echo(f"Dice of {name}: over {fewer} cases; the others have none, drawn or true")
-    click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All of it: {out}")
+            click.echo(f"Dice of {name}: over {fewer} cases; undefined for those without any")
+    click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All results: {out}")
     click.echo(f"Start here: {out / 'html' / (notebook_paths()[-1].stem + '.html')}")
     return table
 
@@ -148,7 +147,7 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
     """FileExistsError if the folder holds results of other settings, or a person's own files."""
     kept = out / SETTINGS
     if not kept.exists():
-        # Runs may be there, of notebooks that somebody worked in: none is written over.
+        # Notebooks in which somebody worked may have left runs there, which are used.
         mine = ("notebooks", "html", "figures", "dice_comparison.csv")
         if there := [name for name in mine if (out / name).exists()]:
             raise FileExistsError(
@@ -160,10 +159,10 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
         found = dict(json.loads(kept.read_text()))
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{kept} is damaged ({error}). If these results are those of this command, let it hold "
+            f"{kept} is damaged ({error}). If these are the results of this command, let it hold "
             f"{json.dumps(settings)}; else choose another folder with --out"
         ) from error
-    # A setting that is not there was not yet known, and so had its default: nothing, or 0.
+    # A setting that is missing was not known then, and so had its default: nothing, or 0.
     if different := [key for key in settings if (found.get(key) or 0) != (settings[key] or 0)]:
         was = ", ".join(f"{key}={found.get(key)!r}" for key in different)
         now = ", ".join(f"{key}={settings[key]!r}" for key in different)

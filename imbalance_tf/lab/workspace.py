@@ -1,4 +1,4 @@
-"""open_lab: what every notebook starts from: a cohort, its split, and the runs on it."""
+"""open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Lab:
     out : Path
     train, test : Cohort
     opener : function, optional
-        Opens all the cases, in another process too.
+        Opens all cases, also in another process.
     """
 
     profile: Profile
@@ -49,23 +49,16 @@ class Lab:
 
     @property
     def synthetic(self) -> bool:
-        """Whether all cases were made by `write_phantom_cohort`, as their scans themselves say."""
-        return self._made == self._cases
+        """Whether all cases were made by `write_phantom_cohort`, as their scans say."""
+        return all(case.synthetic for case in self.cohort)
 
     @property
     def origin(self) -> str:
-        """What the cases are, for people: all synthetic, all real, or how many of either."""
-        if 0 < self._made < self._cases:
-            return f"{self._made} synthetic and {self._cases - self._made} real"
-        return "all synthetic" if self.synthetic else "all real"
-
-    @property
-    def _made(self) -> int:
-        return sum(case.synthetic for case in [*self.train, *self.test])
-
-    @property
-    def _cases(self) -> int:
-        return len(self.train) + len(self.test)
+        """What the cases are, for people: all synthetic, all real, or how many of each."""
+        made = sum(case.synthetic for case in self.cohort)
+        if 0 < made < len(self.cohort):
+            return f"{made} synthetic and {len(self.cohort) - made} real"
+        return "all synthetic" if made else "all real"
 
     def config(self, arm: str | Arm | TwoStage, **changes: Any) -> ExperimentConfig:
         """The config of an arm in this profile, in the precision that is fastest here."""
@@ -83,7 +76,7 @@ class Lab:
 
     def sampler(self, arm: str | Arm) -> Any:
         """A new sampler of the batches of an arm, over the training cohort."""
-        from imbalance_tf.training.run import Prepared  # the rest needs no TensorFlow
+        from imbalance_tf.training.run import Prepared  # all else needs no TensorFlow
 
         return Prepared(self.config(arm).trainings()[0], self.train).sampler
 
@@ -101,7 +94,8 @@ class Lab:
             Settings of the arm or of its parts, such as ``shares=0.6`` or ``threshold=0.9``.
         """
         config = self.config(arm, **changes)
-        config = replace(config, seed=self.seed if seed is None else seed)
+        if seed is not None:
+            config = replace(config, seed=seed)
         return run_experiment(config, self.train, self.test, self.out / "runs")
 
     def run_folder(self, arm: str | Arm | TwoStage) -> Path:
@@ -114,12 +108,12 @@ class Lab:
         return replace(self.train, cases=sorted([*self.train, *self.test], key=lambda c: c.id))
 
     def study(self, study: str | Study, *, client: Any = None, **changes: Any) -> pd.DataFrame:
-        """The table of a study on all cases: see `run_study`. What is missing of it is trained.
+        """The table of a study on all cases, after training what is missing: see `run_study`.
 
         Parameters
         ----------
         study : Study, or the name of one of `STUDIES`
-            One of several embedded cohorts has their names in the column ``cohort``.
+            A study of several embedded cohorts has their names in the column ``cohort``.
         client : distributed.Client, optional
             Its workers open the cohort in ``out`` themselves.
         **changes
@@ -156,7 +150,7 @@ def open_lab(
     cases: int | None = None,
     test_cases: int | None = None,
 ) -> Lab:
-    """Read the cohort (the embedded one is written first, if it is not there) and split it.
+    """Read the cohort and split it. The embedded one is written first if it is missing.
 
     Parameters
     ----------
@@ -167,15 +161,15 @@ def open_lab(
         Where results are kept; by default ``results/<profile>``.
     seed : int
     files, scheme, on_error, cases
-        As in `load_cohort`; its cache is ``<out>/cache``. 0 cases are all, too.
+        As in `load_cohort`; its cache is ``<out>/cache``. 0 cases means all, too.
     test_cases : int, optional
-        How many of the cases to test on; by default, and for 0, three in ten.
+        Number of cases to test on; by default, and for 0, three in ten.
 
     Raises
     ------
     CohortError
-        With every problem of the folder; also if it has one case only, or if a class is absent
-        from all training cases.
+        With every problem of the folder; also if it has only one case, or if no training case has
+        one of the classes.
     ValueError
         If `profile` or `scheme` is unknown, or `files` comes without `data`.
     OSError
@@ -184,7 +178,7 @@ def open_lab(
     chosen = profile_named(profile)
     out = Path(out or Path("results") / chosen.name).resolve()
     if files and not data:
-        raise ValueError("files= names the files of a folder of your own; give that as data=")
+        raise ValueError("files= is for a folder of your own; give that as data=")
     if cases and not data:
         raise ValueError(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
@@ -209,14 +203,14 @@ def open_lab(
 
 
 def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) -> Path:
-    """Named by its settings, so that a student who changes the seed gets another cohort."""
+    """Named by its settings, so that another seed gives another cohort."""
     cases = settings.pop("cases", profile.cases)
     others = "".join(f"-{name}{value:g}" for name, value in settings.items())
     return out / f"phantom-{cases}x{profile.slice_thickness}mm-seed{seed}{others}"
 
 
 def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) -> Cohort:
-    """The embedded cohort of a profile, with other settings of `write_phantom_cohort` if asked."""
+    """The embedded cohort of a profile, or with other settings of `write_phantom_cohort`."""
     folder = write_phantom_cohort(
         _embedded_folder(profile, seed, out, **settings),
         seed=seed,

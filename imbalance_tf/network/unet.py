@@ -1,4 +1,4 @@
-"""A small U-Net: the same question asked of a network that predicts maps."""
+"""A small U-Net: a network that predicts the class of every voxel of a patch."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,18 +21,18 @@ def unet(
     seed: int = 0,
     precision: str = "float32",
 ) -> keras.Model:
-    """A U-Net (Ronneberger et al. 2015) with padded convolutions, two at every level.
+    """A U-Net (Ronneberger et al. 2015) with two padded convolutions at every level.
 
     Parameters
     ----------
     channels, classes : int
     filters : sequence of int
-        Of each level, from the finest. Rows and columns of what it is given are multiples of
+        Of each level, from the finest. The rows and columns of its input must be multiples of
         2 ** (levels - 1).
     seed : int
         Of the initial weights.
     precision : str
-        Keras' dtype policy of the hidden layers. Weights and logits are float32 with any.
+        Keras' dtype policy of the hidden layers. Weights and logits are always float32.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def segment_maps(
     ----------
     images : (S, H, W, M) array
     brain : (S, H, W) bool array
-        All else is class 0, with probability 1.
+        Outside, the class is 0 with probability 1.
     multiple : int
-        Of which rows and columns are multiples, with air beyond the border.
+        Rows and columns are padded with air to multiples of it.
 
     Returns
     -------

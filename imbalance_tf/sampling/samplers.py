@@ -16,7 +16,7 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
 
-__all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler"]
+__all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler", "as_shares"]
 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 spread evenly (Weyl, Kronecker)
 _NO_CENTRES = np.zeros((0, 4), np.int32)
@@ -147,7 +147,7 @@ class BalancedSampler(_SeededSampler):
         within: Literal["class", "case"] = "class",
     ):
         super().__init__(cohort, seed, within, ("class", "case"))
-        self.shares = _as_shares(shares, cohort.scheme.classes)
+        self.shares = as_shares(shares, cohort.scheme.classes)
         for number in np.flatnonzero((self.shares > 0) & (self.index.counts == 0)):
             raise ValueError(
                 f"class '{self.scheme.classes[number]}' is to fill {self.shares[number]:.0%} of "
@@ -239,7 +239,8 @@ def _cycle(shares: tuple[float, ...], n: int) -> np.ndarray:
     return np.array([_systematic(shares, n, shift) for shift in shifts])
 
 
-def _as_shares(shares, classes: tuple[str, ...]) -> np.ndarray:
+def as_shares(shares, classes: Sequence[str]) -> np.ndarray:
+    """Shares (classes,) from a mapping of class names, a sequence, or None for equal ones."""
     if shares is None:
         return np.full(len(classes), 1 / len(classes))
     if isinstance(shares, Mapping):

@@ -23,13 +23,13 @@ def smote_dataset(
     batch_size: int = 120,
     patch_size: int = 64,
 ) -> tf.data.Dataset:
-    """As `patch_dataset`, but what a class has beyond a random batch is synthetic.
+    """As `patch_dataset`, but the patches that a class has beyond a random batch are synthetic.
 
-    Of each class as many patches are real as a random batch with so many of the majority would
-    have. The others lie on the line from a patch of the class to one of its nearest neighbours of
-    the class, at a random place (Chawla et al. 2002, "SMOTE"). imbalanced-learn's resamples once,
-    before training, and needs all patches in memory; here the patches come from a pool of each
-    class, which is sampled anew for every pass.
+    As many patches of each class are real as a random batch with that many patches of the majority
+    would have. Each of the others lies at a random place on the line from a patch of the class to
+    one of its nearest neighbours in the class (Chawla et al. 2002, "SMOTE"). imbalanced-learn
+    resamples once, before training, and needs all patches in memory; here the patches come from a
+    pool of each class, which is sampled anew for every pass.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def smote_dataset(
     steps, batch_size, patch_size : int
         As in `patch_dataset`.
     neighbours : int
-        Of how many nearest neighbours one is taken. A class of fewer voxels has fewer.
+        Among how many nearest neighbours one is chosen; all, if the class has fewer voxels.
     pool : int
         Patches of each class, or all if it has fewer voxels.
 
     Returns
     -------
     tf.data.Dataset
-        Of patches (B, P, P, M) in the dtype of the images, and the labels int32 (B,).
+        Patches (B, P, P, M) in the dtype of the images, and labels int32 (B,).
 
     Examples
     --------
@@ -54,8 +54,8 @@ def smote_dataset(
     [[2, 2, 2, 2, 2], [2, 2, 2, 2, 2]]
     """
     counts = sampler.index.counts
-    # The share of real patches. The majority is that of the classes with a share: the second of two
-    # classifiers sees no healthy tissue.
+    # The share of real patches. The majority is sought among the classes with a share, since the
+    # second of two classifiers sees no healthy tissue.
     asked = np.where(sampler.shares > 0, counts, 0)
     majority = asked.argmax()
     wanted = np.where(asked > 0, sampler.shares, 1) / sampler.shares[majority]
@@ -95,10 +95,10 @@ def smote_dataset(
 
 
 def nearest(patches: np.ndarray, neighbours: int) -> np.ndarray:
-    """Numbers of the nearest other patches of each: (n, k), k at most n - 1; Euclidean distance."""
+    """Numbers of the nearest other patches of each (n, k), k < n, by Euclidean distance."""
     flat = patches.reshape(len(patches), -1)
     k = min(neighbours, len(flat) - 1)
-    # Not cdist: by a matrix product it takes a tenth of the time.
+    # Not by cdist: a matrix product takes a tenth of its time.
     squares = np.einsum("ij,ij->i", flat, flat)
     distances = squares[:, None] + squares - 2 * flat @ flat.T
     np.fill_diagonal(distances, np.inf)
@@ -108,7 +108,7 @@ def nearest(patches: np.ndarray, neighbours: int) -> np.ndarray:
 def interpolated(
     patches: np.ndarray, near: np.ndarray, n: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Patches (n, ...) between patches and one of their neighbours each."""
+    """Patches (n, ...), each between a random patch and one of its neighbours."""
     bases = generator.integers(len(patches), size=n)
     made = patches[bases]
     if near.shape[1]:  # a single patch has no neighbour: it is repeated

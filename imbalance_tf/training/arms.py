@@ -2,30 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
-from .parts import Part
+from .parts import Part, expect
 
 __all__ = ["ARMS", "PAPER_ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
 
 
 @dataclass(frozen=True)
 class Mining(Part):
-    """Between epochs the hard examples of each class are found: see `HardExampleMining`.
+    """Find the hard examples of each class between epochs: see `HardExampleMining`.
 
     Parameters
     ----------
     threshold : float, optional
-        What is right with a smaller probability is hard; by default that of the profile, which is
-        the paper's 0.75. With 0 only the wrong is hard.
+        A patch that is classified correctly, but with a smaller probability, is hard too; 0: only
+        the misclassified are hard. By default that of the profile (paper: 0.75).
     classes : {"all", "majority", "minorities"}
         Which are mined. The majority alone is the hard negative mining of Felzenszwalb et al.
     candidates : int, optional
         Size of the random subset of each class; by default that of the profile.
+
+    Examples
+    --------
+    >>> Arm("hard negatives", mining=Mining(classes="majority")).mining.threshold is None
+    True
     """
 
     threshold: float | None = None
@@ -33,25 +38,20 @@ class Mining(Part):
     candidates: int | None = None
 
     def __post_init__(self):
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold}; a probability from 0 to 1 is expected")
-        if self.classes not in ("all", "majority", "minorities"):
-            raise ValueError(
-                f"classes={self.classes!r}; 'all', 'majority' or 'minorities' is expected"
-            )
-        if self.candidates is not None and self.candidates < 1:
-            raise ValueError(f"candidates={self.candidates}; at least 1 is expected")
+        known, limit, size = ("all", "majority", "minorities"), self.threshold, self.candidates
+        expect(limit is None or 0 <= limit <= 1, "a probability from 0 to 1", threshold=limit)
+        expect(self.classes in known, "'all', 'majority' or 'minorities'", classes=self.classes)
+        expect(size is None or size >= 1, "at least 1", candidates=size)
 
 
 @dataclass(frozen=True)
 class Arm(Part):
-    """One way to train and decide. What two arms differ in is a field; the defaults are the paper's
-    balanced sampling.
+    """One way to train and decide. By default it is the paper's balanced sampling.
 
     Parameters
     ----------
     name : str
-        For people: two arms that differ in nothing else are the same training.
+        For people: two arms that differ in their names only are the same training.
     sampling : Sampling
         `Random`, `Balanced`, `Mixed` or `Smote`.
     mining : Mining, optional
@@ -87,76 +87,46 @@ class Arm(Part):
     decision: Decision = Argmax()
 
     def __post_init__(self):
-        for field, kind in {
-            "sampling": Sampling,
-            "mining": Mining | None,
-            "loss": Loss,
-            "network": Network,
-            "finish": Finish | None,
-            "decision": Decision,
-        }.items():
-            if not isinstance(value := getattr(self, field), kind):
+        for name, kind in get_type_hints(Arm).items():
+            if not isinstance(part := getattr(self, name), kind):
+                expected = getattr(kind, "__name__", kind)
                 raise TypeError(
-                    f"arm '{self.name}': {field}={value!r}; a {kind} is expected, such as those "
-                    f"of ARMS"
+                    f"arm '{self.name}': {name}={part!r}; {expected} is expected, as in ARMS"
                 )
-        maps = self.network.target == "patch"
-        weighted = self.loss.described().get("weights") is not None
-        for wrong, one, other, why in (
-            (
-                self.mining and not self.sampling.has_pool,
-                self.mining,
-                self.sampling,
-                "mining chooses the voxels of a class's share of the batch, and it has no shares "
-                "of voxels; take Balanced() or Mixed()",
-            ),
-            (self.mining and maps, self.mining, self.network, "only patch classifiers are mined"),
-            (
-                maps and not self.sampling.has_maps,
-                self.network,
-                self.sampling,
-                "a synthetic patch has no label of each voxel",
-            ),
-            (
-                self.loss.needs_maps and not maps,
-                self.loss,
-                self.network,
-                "it is a loss of maps; take UNet()",
-            ),
-            (
-                maps and (weighted or self.loss.needs_shares),
-                self.loss,
-                self.network,
-                "the shares of a batch are those of the patches' centres, not of all their voxels",
-            ),
-            (
-                maps and isinstance(self.decision, PriorCorrected),
-                self.decision,
-                self.network,
-                "the shares of a batch are those of the patches' centres, not of all their voxels",
-            ),
+        sampling, mining, loss = self.sampling, self.mining, self.loss
+        network, decision = self.network, self.decision
+        maps = network.target == "patch"
+        no_pool = "it has no shares of voxels that mining could choose; take Balanced() or Mixed()"
+        of_centres = "the shares of a batch are those of the patches' centres, not of all voxels"
+        for clash, part, other, why in (
+            (mining and not sampling.has_pool, mining, sampling, no_pool),
+            (mining and maps, mining, network, "only patch classifiers are mined with"),
+            (maps and not sampling.has_maps, network, sampling, "its patches have no label maps"),
+            (loss.needs_maps and not maps, loss, network, "it is a loss of maps; take UNet()"),
+            (loss.needs_shares and maps, loss, network, of_centres),
+            (decision.needs_shares and maps, decision, network, of_centres),
         ):
-            if wrong:
+            if clash:
                 raise ValueError(
-                    f"arm '{self.name}': {type(one).__name__} cannot be combined with "
+                    f"arm '{self.name}': {type(part).__name__} cannot be combined with "
                     f"{type(other).__name__}; {why}"
                 )
 
 
 @dataclass(frozen=True)
 class TwoStage(Part):
-    """Two classifiers in a row (paper, section VIII): healthy or not; then which kind.
+    """Two classifiers, one after the other (paper, section VIII): healthy or not; which kind.
 
     Parameters
     ----------
     name : str
     first : Arm
-        Tells healthy tissue from all else.
+        Tells healthy tissue from all other.
     second : Arm
-        Tells the other classes apart; is trained on them alone, and asked only where the first
-        says that tissue is not healthy.
+        Tells the other classes apart. It is trained on them alone, and asked only where the first
+        predicts that tissue is not healthy.
     budget : float
-        Share of the batches of one ordinary training that each of the two is trained on.
+        Batches that each of the two is trained on, as a share of those of one ordinary training.
 
     Examples
     --------
@@ -174,11 +144,10 @@ class TwoStage(Part):
             raise ValueError(
                 f"arm '{self.name}': budget={self.budget}; above 0 and at most 1 is expected"
             )
-        for arm in (self.first, self.second):
-            if not isinstance(arm, Arm):
+        for stage in ("first", "second"):
+            if not isinstance(arm := getattr(self, stage), Arm):
                 raise TypeError(
-                    f"arm '{self.name}': first={self.first!r}, second={self.second!r}; an Arm each "
-                    f"is expected, such as those of ARMS"
+                    f"arm '{self.name}': {stage}={arm!r}; an Arm is expected, as in ARMS"
                 )
             if arm.mining or arm.finish or arm.network.target == "patch":
                 raise ValueError(
@@ -228,16 +197,15 @@ def _arms() -> tuple[Arm | TwoStage, ...]:
 
 
 ARMS: Mapping[str, Arm | TwoStage] = {arm.name: arm for arm in _arms()}
-"""The arms that this project compares, by name. Nothing else in the code knows their names, but the
-studies that compare them, and the claims of the paper, which are about three of them."""
-
+"""The arms that this project compares, by name. Only the studies and the paper's claims use the
+names."""
 
 PAPER_ARMS = ("random", "balanced", "hard")
 """What the paper compares."""
 
 
 def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
-    """The arm of this name, or the arm itself; ValueError with the known names for any other."""
+    """The arm of this name, or the arm itself; ValueError with the known names if unknown."""
     if isinstance(arm, Arm | TwoStage):
         return arm
     if arm not in ARMS:
@@ -246,7 +214,7 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
 
 
 def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
-    """An arm with other settings: of its own fields, or of those of its parts.
+    """An arm with other settings of its own or of its parts.
 
     Raises
     ------
@@ -260,20 +228,19 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
     """
     arm = arm_named(arm)
     for name, value in changes.items():
-        if name in {field.name for field in fields(arm)}:
-            arm = replace(arm, **{name: value})
-            continue
-        parts = {field.name: getattr(arm, field.name) for field in fields(arm)}
-        owners = [
-            (field, part)
-            for field, part in parts.items()
-            if isinstance(part, Part) and name in {each.name for each in fields(part)}
-        ]
-        if len(owners) != 1:
+        parts = _settings(arm)
+        owners = [key for key, part in parts.items() if name in _settings(part)]
+        if name not in parts and len(owners) != 1:
             raise ValueError(
                 f"{name}={value!r}; arm '{arm.name}' has no such setting, or more than one; give a "
                 f"whole part instead, such as sampling=Balanced({name}=...)"
             )
-        ((field, part),) = owners
-        arm = replace(arm, **{field: replace(part, **{name: value})})  # type: ignore[arg-type]
+        if name not in parts:
+            name, value = owners[0], replace(parts[owners[0]], **{name: value})
+        arm = replace(arm, **{name: value})
     return arm
+
+
+def _settings(part: Any) -> dict[str, Any]:
+    is_part = isinstance(part, Part)
+    return {each.name: getattr(part, each.name) for each in fields(part)} if is_part else {}

@@ -7,16 +7,21 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.sampling.samplers import BalancedSampler, HardExampleSampler, RandomSampler
+from imbalance_tf.sampling.samplers import (
+    BalancedSampler,
+    HardExampleSampler,
+    RandomSampler,
+    as_shares,
+)
 
-from .parts import Part
+from .parts import Part, expect
 
 __all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
 
 
 @dataclass(frozen=True)
 class Sampling(Part):
-    """How batches are made. A subclass says with which shares, and whatever else it changes."""
+    """How batches are made. A subclass gives `class_shares`, and whatever else it changes."""
 
     has_pool: ClassVar[bool] = True
     """Whether mining may choose the voxels of a class."""
@@ -36,21 +41,21 @@ class Sampling(Part):
         raise NotImplementedError
 
     def sampler(self, cohort: Cohort, *, seed: int, shares: np.ndarray, mined: bool) -> Any:
-        """A sampler of centres; `shares` are of the classes of the cohort's scheme."""
+        """A sampler of centres; `shares` are those of the classes of the cohort's scheme."""
         kind = HardExampleSampler if mined else BalancedSampler
-        within: Any = getattr(self, "within", "class")  # a setting of Balanced only
+        within: Any = getattr(self, "within", "class")  # only Balanced has this setting
         return kind(cohort, seed=seed, shares=shares.tolist(), within=within)
 
     def dataset(self, sampler: Any, **sizes: Any) -> Any:
-        """One epoch of batches: as `patch_dataset`, which takes the `sizes`."""
-        from imbalance_tf.sampling.patches import patch_dataset  # the rest needs no TensorFlow
+        """The batches of one epoch; `sizes` are the arguments of `patch_dataset`."""
+        from imbalance_tf.sampling.patches import patch_dataset  # all else needs no TensorFlow
 
         return patch_dataset(sampler, **sizes)
 
 
 @dataclass(frozen=True)
 class Random(Sampling):
-    """Voxels of the brain, uniformly: each class comes as often as it is (paper, section IV).
+    """Voxels of the brain, uniformly: each class is as frequent as it is there (paper, section IV).
 
     Examples
     --------
@@ -65,14 +70,14 @@ class Random(Sampling):
 
     def sampler(self, cohort, *, seed, shares, mined):
         if (cohort.class_counts().sum(axis=0) > 0)[shares == 0].any():
-            # The second of two classifiers sees no healthy voxel, whatever its sampling.
+            # The second of two classifiers sees no healthy voxel, however it samples.
             return super().sampler(cohort, seed=seed, shares=shares, mined=mined)
         return RandomSampler(cohort, seed=seed)
 
 
 @dataclass(frozen=True)
 class Balanced(Sampling):
-    """Every class an exact share of every batch (paper, section VI; any shares: section VIII).
+    """An exact share of every batch for every class (paper, section VI; any shares: section VIII).
 
     Parameters
     ----------
@@ -80,8 +85,8 @@ class Balanced(Sampling):
         One number is the share of the majority; the minorities divide the rest. By default all
         classes have equal shares.
     minorities : {"equal", "natural"}
-        How the minorities divide what one number leaves them: equally, or as frequent among
-        themselves as in the cohort.
+        How the minorities divide what one number leaves them: equally, or in proportion to their
+        frequency in the cohort.
     within : {"class", "case"}
         As in `BalancedSampler`: any voxel of the class, or first a case and then a voxel.
 
@@ -97,49 +102,33 @@ class Balanced(Sampling):
     within: Literal["class", "case"] = "class"
 
     def __post_init__(self):
-        if isinstance(self.shares, float | int) and not 0 < self.shares < 1:
-            raise ValueError(f"shares={self.shares}; the majority's is expected, between 0 and 1")
-        for name, known in {
-            "minorities": ("equal", "natural"),
-            "within": ("class", "case"),
-        }.items():
-            if (value := getattr(self, name)) not in known:
-                raise ValueError(f"{name}={value!r}; one of {', '.join(known)} is expected")
-        if self.minorities == "natural" and not isinstance(self.shares, float | int):
-            raise ValueError(
-                f"minorities='natural' with shares={self.shares!r}; one number is expected there, "
-                f"the share of the majority"
-            )
-        if isinstance(self.shares, Mapping):
-            own = {name: float(share) for name, share in self.shares.items()}
+        shares, known = self.shares, ("equal", "natural")
+        expect(self.minorities in known, "one of equal, natural", minorities=self.minorities)
+        expect(self.within in ("class", "case"), "one of class, case", within=self.within)
+        if isinstance(shares, float | int):
+            expect(0 < shares < 1, "the majority's, between 0 and 1,", shares=shares)
+            return
+        majority = "one number as shares, that of the majority,"
+        expect(self.minorities == "equal", majority, minorities=self.minorities, shares=shares)
+        if isinstance(shares, Mapping):
+            own = {name: float(share) for name, share in shares.items()}
             object.__setattr__(self, "shares", own)
-        elif isinstance(self.shares, Sequence | np.ndarray):
-            object.__setattr__(self, "shares", tuple(map(float, self.shares)))
+        elif shares is not None:
+            object.__setattr__(self, "shares", tuple(map(float, shares)))
 
     def class_shares(self, counts, names):
-        if self.shares is None:
-            return np.full(len(names), 1 / len(names))
-        if isinstance(self.shares, Mapping):
-            if unknown := set(self.shares) - set(names):
-                raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(names)}")
-            return np.array([self.shares.get(name, 0.0) for name in names])
-        if isinstance(self.shares, tuple):
-            if len(self.shares) != len(names):
-                raise ValueError(
-                    f"shares={self.shares}; {len(names)} are expected, in the order {list(names)}"
-                )
-            return np.array(self.shares)
-        majority = float(self.shares)  # type: ignore[arg-type]
+        if not isinstance(self.shares, float | int):
+            return as_shares(self.shares, names)
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
-        return np.array([majority, *((1 - majority) * rest / rest.sum())])
+        return np.array([self.shares, *((1 - self.shares) * rest / rest.sum())])
 
 
 @dataclass(frozen=True)
 class Mixed(Sampling):
     """A part of each batch from the minorities, equally; the rest as frequent as in the brain.
 
-    As in nnU-Net (Isensee et al. 2021), which forces a third of a batch to foreground. Here a
-    batch holds exactly, not on average, as many of each class as that gives.
+    Like nnU-Net (Isensee et al. 2021), which forces a third of a batch to foreground. Here these
+    numbers of patches are exact in every batch, not averages.
 
     Examples
     --------
@@ -150,8 +139,7 @@ class Mixed(Sampling):
     foreground: float = 1 / 3
 
     def __post_init__(self):
-        if not 0 < self.foreground < 1:
-            raise ValueError(f"foreground={self.foreground}; a share between 0 and 1 is expected")
+        expect(0 < self.foreground < 1, "a share between 0 and 1", foreground=self.foreground)
 
     def class_shares(self, counts, names):
         forced = np.array([0, *np.full(len(names) - 1, 1 / (len(names) - 1))])
@@ -168,7 +156,7 @@ class Smote(Sampling):
     Parameters
     ----------
     neighbours : int
-        Of how many nearest neighbours one is taken (the k of SMOTE).
+        Among how many nearest neighbours one is chosen (the k of SMOTE).
     pool : int
         Patches of each class among which the neighbours are sought, sampled anew for every epoch.
     """
@@ -180,11 +168,9 @@ class Smote(Sampling):
     has_maps = False
 
     def __post_init__(self):
-        if not 1 <= self.neighbours < self.pool:
-            raise ValueError(
-                f"neighbours={self.neighbours} of pool={self.pool}; at least 1 is expected, and "
-                f"fewer than the pool has patches"
-            )
+        fewer = 1 <= self.neighbours < self.pool
+        expected = "at least 1 neighbour, and fewer than the pool has patches,"
+        expect(fewer, expected, neighbours=self.neighbours, pool=self.pool)
 
     def class_shares(self, counts, names):
         return np.full(len(names), 1 / len(names))

@@ -1,4 +1,4 @@
-"""What decides a run: an arm, lengths and a seed, besides its cohort."""
+"""What decides a run, besides its cohort: an arm, lengths and a seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -7,7 +7,7 @@ from typing import Any
 from .arms import Arm, TwoStage, arm_named
 from .batches import Random
 from .decisions import Finish
-from .parts import rebuilt
+from .parts import expect, rebuilt
 from .task import ALL, FIRST, SECOND
 
 __all__ = ["PRECISIONS", "TRAINING_VERSION", "ExperimentConfig", "Training"]
@@ -28,17 +28,16 @@ class ExperimentConfig:
     arm : Arm, TwoStage, or the name of one of `ARMS`
         How to train and decide; all else is the same for the arms that are compared.
     epochs, steps : int
-        Epochs, and batches in each (paper: 50 and 1000).
+        Epochs, and batches per epoch (paper: 50 and 1000).
     batch_size, patch_size : int
         Patches in a batch, and their rows and columns (paper: 120 and 64).
     learning_rate : float
         Of Adam at the start; falls to 0 along a half cosine. The paper gives none.
     threshold, candidates_per_class
-        Of an arm that mines and does not give its own; see `HardExampleMining`.
+        For an arm that mines without giving its own; see `HardExampleMining`.
     precision : {"float32", "mixed_bfloat16"}
-        Of the training, see `patch_cnn`. The machine decides it, not the experiment: two configs
-        that differ in it only are equal, and a run that is there is read, whatever it was trained
-        in.
+        Of the training, see `patch_cnn`. It depends on the machine and is not compared: a finished
+        run is read, whatever precision it was trained in.
     seed : int
         Of the initial weights and of every batch.
 
@@ -62,39 +61,26 @@ class ExperimentConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "arm", arm_named(self.arm))
-        smallest = {
-            "epochs": 1,
-            "steps": 1,
-            "batch_size": 1,
-            "candidates_per_class": 1,
-            "patch_size": 22,
-            "seed": 0,
-        }
-        for name, least in smallest.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value}; a whole number from {least} is expected")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision={self.precision!r}; one of {', '.join(PRECISIONS)} is expected"
-            )
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold}; a probability from 0 to 1 is expected")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate={self.learning_rate}; above 0 is expected")
-        if isinstance(self.arm, Arm) and self.patch_size % self.arm.network.multiple:
-            raise ValueError(
-                f"patch_size={self.patch_size}; for {type(self.arm.network).__name__} a multiple "
-                f"of {self.arm.network.multiple} is expected"
-            )
+        counts = ("epochs", "steps", "batch_size", "candidates_per_class")
+        for name, least in {**dict.fromkeys(counts, 1), "patch_size": 22, "seed": 0}.items():
+            whole = isinstance(value := getattr(self, name), int) and value >= least
+            expect(whole, f"a whole number from {least}", **{name: value})
+        known = f"one of {', '.join(PRECISIONS)}"
+        expect(self.precision in PRECISIONS, known, precision=self.precision)
+        expect(0 <= self.threshold <= 1, "a probability from 0 to 1", threshold=self.threshold)
+        expect(self.learning_rate > 0, "above 0", learning_rate=self.learning_rate)
+        if isinstance(self.arm, Arm):
+            network = self.arm.network
+            expected = f"for {type(network).__name__} a multiple of {network.multiple}"
+            expect(self.patch_size % network.multiple == 0, expected, patch_size=self.patch_size)
 
     def trainings(self) -> "tuple[Training, ...]":
         """The trainings that the arm takes, in the order in which their models are used."""
         if isinstance(self.arm, TwoStage):
             steps = max(1, round(self.arm.budget * self.steps))
-            stages = {FIRST: self.arm.first, SECOND: self.arm.second}
             return tuple(
-                Training(replace(self, arm=arm, steps=steps), task) for task, arm in stages.items()
+                Training(replace(self, arm=arm, steps=steps), task)
+                for task, arm in ((FIRST, self.arm.first), (SECOND, self.arm.second))
             )
         whole = Training(self)
         if self.arm.finish is None:
@@ -140,19 +126,19 @@ class Training:
 
     @property
     def threshold(self) -> float:
-        """Of its mining: that of the arm, or else that of the config."""
+        """That of the arm's mining, or else that of the config."""
         own = self.arm.mining.threshold if self.arm.mining else None
         return self.config.threshold if own is None else own
 
     @property
     def candidates(self) -> int:
-        """Of its mining, a class: those of the arm, or else those of the config."""
+        """Of each class that is mined: those of the arm, or else those of the config."""
         own = self.arm.mining.candidates if self.arm.mining else None
-        return self.config.candidates_per_class if own is None else own
+        return own or self.config.candidates_per_class
 
     @property
     def finish(self) -> Finish | None:
-        """What is trained on after another training, if this one comes after one."""
+        """How another training is finished, if this is what finishes it."""
         return self.arm.finish if self.after else None
 
     @property
@@ -161,19 +147,17 @@ class Training:
         return (self,) if self.after is None else (*self.after.chain, self)
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the model, as JSON; of what has its default nothing.
+        """What decides the model, as JSON; without what has its default.
 
         So a new field with a default leaves the identity of old runs as it is. Nothing of the
-        machine or of the installation enters, so that what was trained on one is found on another.
+        machine or of the installation enters: what was trained on one is found on another.
         """
-        identity: dict[str, Any] = self.arm.described()
-        for name in ("is", "name", "decision", "finish"):
-            identity.pop(name, None)
-        if self.arm.mining:  # resolved: the same threshold is the same, whoever gave it
-            identity["mining"] = self.arm.mining.described() | {
-                "threshold": float(self.threshold),
-                "candidates": self.candidates,
-            }
+        left_out = ("is", "name", "decision", "finish")
+        described = self.arm.described().items()
+        identity: dict[str, Any] = {key: part for key, part in described if key not in left_out}
+        if self.arm.mining:  # the same threshold is the same run, whoever gave it
+            mined = {"threshold": float(self.threshold), "candidates": self.candidates}
+            identity["mining"] |= mined
         for each in fields(self.config):
             value = getattr(self.config, each.name)
             if each.name in ("arm", "threshold", "candidates_per_class") or not each.compare:
@@ -188,14 +172,12 @@ class Training:
 
     @property
     def label(self) -> str:
-        """What its folder begins with, for people: the parts that are not the defaults."""
-        arm = self.after.arm if self.after else self.arm
-        parts = [arm.sampling, arm.mining, arm.loss, arm.network, self.finish]
-        default = Arm("")
-        others = [
-            type(part).__name__.lower()
-            for part in parts[1:]
-            if part is not None and part not in (default.loss, default.network)
+        """For people, the beginning of its folder's name: the parts that are not the defaults."""
+        arm, default = self.chain[0].arm, Arm("")
+        parts = [arm.mining, arm.loss, arm.network, self.finish]
+        named = [
+            arm.sampling,
+            *(p for p in parts if p not in (None, default.loss, default.network)),
         ]
         task = [] if self.task == ALL else [self.task.replace(" ", "_")]
-        return "-".join([type(arm.sampling).__name__.lower(), *others, *task])
+        return "-".join([*(type(part).__name__.lower() for part in named), *task])

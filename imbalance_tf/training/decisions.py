@@ -1,10 +1,11 @@
-"""From probabilities to classes, and what happens after training: `decision` and `finish`."""
+"""From probabilities to classes, and what follows the training: `decision` and `finish`."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from .parts import Part
+from .parts import Part, expect
 
 __all__ = ["Argmax", "Decision", "Finish", "NaturalHead", "PriorCorrected"]
 
@@ -12,6 +13,9 @@ __all__ = ["Argmax", "Decision", "Finish", "NaturalHead", "PriorCorrected"]
 @dataclass(frozen=True)
 class Decision(Part):
     """How a class is chosen. A subclass gives `decide`."""
+
+    needs_shares: ClassVar[bool] = False
+    """Whether it depends on the class shares of the batches, which for maps are not known."""
 
     def decide(
         self, probabilities: np.ndarray, *, natural: np.ndarray, batch: np.ndarray
@@ -37,11 +41,11 @@ class Argmax(Decision):
 
 @dataclass(frozen=True)
 class PriorCorrected(Decision):
-    """The most probable class, after the shares of the batches are exchanged for the natural ones.
+    """The most probable class, once the natural shares have replaced those of the batches.
 
-    A network that saw batches with other shares than the brain has takes rare classes for commoner
-    than they are. By Bayes' rule its logits are put right by adding the logarithm of natural over
-    batch share (Buda et al. 2018).
+    A network that was trained on other class shares than those of the brain predicts rare classes
+    too often. Bayes' rule corrects its logits by the logarithm of natural over batch share (Buda
+    et al. 2018).
 
     Parameters
     ----------
@@ -57,34 +61,41 @@ class PriorCorrected(Decision):
 
     strength: float = 1.0
 
+    needs_shares = True
+
     def decide(self, probabilities, *, natural, batch):
-        # A class that no batch had is not predicted.
+        # A class that was in no batch is not predicted.
         factors = np.divide(natural, batch, out=np.zeros(len(natural)), where=batch > 0)
         return (probabilities * factors**self.strength).argmax(axis=-1).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class Finish(Part):
-    """What is trained after the training. A subclass gives `prepare`."""
+    """A second, shorter training on random batches. A subclass gives `prepare`."""
 
     share: float = 0.1
-    """Length, as a share of that of the training."""
+    """Its length, as a share of the length of the training."""
 
     def __post_init__(self):
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share={self.share}; above 0 and at most 1 is expected")
+        expect(0 < self.share <= 1, "above 0 and at most 1", share=self.share)
 
     def prepare(self, model) -> None:
-        """Choose which layers of the trained Keras model are trained on; random batches follow."""
+        """Choose which layers of the trained Keras model are trained further."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class NaturalHead(Finish):
-    """The output layer alone is trained on, on random batches (Havaei et al. 2017).
+    """Trains the output layer alone, on random batches (Havaei et al. 2017).
 
     The layers below keep what balanced batches taught them; the last one learns how frequent the
     classes are. The patches that it sees come on top of those of the training.
+
+    Examples
+    --------
+    >>> NaturalHead(share=0.2).prepare(model)
+    >>> [layer.name for layer in model.layers if layer.trainable]
+    ['logits']
     """
 
     def prepare(self, model):

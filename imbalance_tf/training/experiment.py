@@ -1,17 +1,17 @@
-"""One run: a config and a cohort in, folders with what came out."""
+"""One run: a config and cohorts in, folders with what came out."""
 
-import hashlib
 import json
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import pandas as pd
 from filelock import FileLock
 
 from imbalance_tf.cohort.cohort import Cohort
@@ -19,7 +19,7 @@ from imbalance_tf.cohort.cohort import Cohort
 from .config import ExperimentConfig, Training
 from .result import ExperimentResult, complete, read_table, read_training
 
-__all__ = ["finished_share", "run_experiment", "run_folder"]
+__all__ = ["finished_share", "remove_private", "run_experiment", "run_folder"]
 
 
 def run_experiment(
@@ -42,12 +42,12 @@ def run_experiment(
     train, test : Cohort
         Of the same scheme and modalities.
     folder : path
-        Where the runs are kept. A training's folder is named by what decides its model: the arm but
-        for its name and decision, lengths, seed, cohort and `TRAINING_VERSION`. The scores lie in
-        it, in a folder named by decision and test cohort. See `ExperimentResult`.
+        Where the runs are kept. A training's folder is named by what decides its model: the arm
+        without its name and decision, lengths, seed, cohort and `TRAINING_VERSION`. It contains the
+        scores, in a folder named by decision and test cohort. See `ExperimentResult`.
     private : bool
-        For many machines on one file system, whose locks are not relied on: everything is written
-        in a folder of this process alone, and the first that is complete counts.
+        For many machines on one file system whose locks cannot be relied on: everything is written
+        into a folder of this process alone, and the first that is complete counts.
 
     Raises
     ------
@@ -67,29 +67,22 @@ def run_experiment(
     """
     _refuse_other_cohorts(train, test)
     folder, trainings = Path(folder), config.trainings()
-    for training in trainings:
-        _trained(training, train, folder, private)
+    places = [_trained(training, train, folder, private) for training in trainings]
     scored = run_folder(config, train, test, folder)
 
     def fill(partial: Path) -> None:
         from .result import load_model  # reading needs no TensorFlow
         from .scoring import score
 
-        places = [_training_folder(training, train, folder) for training in trainings]
         models = [load_model(place / "model.keras") for place in places]
         score(trainings, models, train, test, partial)
         about = {
             "config": config.described(),
             "test": _named(test),
             "trainings": [place.name for place in places],
-            "steps": [
-                _training_folder(step, train, folder).name
-                for training in trainings
-                for step in training.chain
-            ],
-            **_provenance(),
+            "steps": [place.name for place in _steps(config, train, folder)],
         }
-        (partial / "config.json").write_text(json.dumps(about, indent=2))
+        (partial / "config.json").write_text(json.dumps(about | _provenance(), indent=2))
 
     _made_once(scored, fill, private)
     return ExperimentResult.read(scored)
@@ -104,16 +97,19 @@ def run_folder(config: ExperimentConfig, train: Cohort, test: Cohort, folder: st
 
 
 def finished_share(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> float:
-    """How much of a run is done, of 1: by the epochs that its trainings have behind them."""
+    """The part of a run that is done, up to 1: the finished epochs of its trainings."""
     if run_folder(config, train, test, folder).exists():
         return 1.0
-    places = [
-        _training_folder(step, train, folder)
-        for training in config.trainings()
-        for step in training.chain
-    ]
+    places = _steps(config, train, folder)
     done = [1.0 if place.exists() else _finished_epochs(place) / config.epochs for place in places]
     return sum(done) / len(done)
+
+
+def remove_private(config: ExperimentConfig, train: Cohort, test: Cohort, folder) -> None:
+    """Remove what killed processes have left of a run that was asked for with `private`."""
+    for place in [*_steps(config, train, folder), run_folder(config, train, test, folder)]:
+        for partial in place.parent.glob(_partial(place, "-*").name):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _finished_epochs(place: Path) -> int:
@@ -123,6 +119,12 @@ def _finished_epochs(place: Path) -> int:
         return 0
 
 
+def _steps(config: ExperimentConfig, train: Cohort, folder: str | Path) -> list[Path]:
+    """The folders of all trainings of a run, in the order in which they are trained."""
+    chains = (training.chain for training in config.trainings())
+    return [_training_folder(step, train, folder) for chain in chains for step in chain]
+
+
 def _training_folder(training: Training, train: Cohort, folder: str | Path) -> Path:
     identity = [training.identity(), train.fingerprint]
     return Path(folder) / f"{training.label}-{_digest(identity)}"
@@ -130,7 +132,7 @@ def _training_folder(training: Training, train: Cohort, folder: str | Path) -> P
 
 def _digest(identity: Any) -> str:
     text = json.dumps(identity, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+    return blake2b(text.encode(), digest_size=5).hexdigest()
 
 
 def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> Path:
@@ -138,7 +140,7 @@ def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> 
     before = _trained(training.after, train, folder, private) if training.after else None
     place = _training_folder(training, train, folder)
     about = {
-        "identity": training.identity(),
+        "identity": json.loads(json.dumps(training.identity(), default=str)),
         "train": _named(train),
         "left_out": list(train.left_out),
         "after": [before.name] if before else [],
@@ -155,11 +157,12 @@ def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> 
     _made_once(place, fill, private)
     read_training(place)  # refuses what is not complete
     with complete(place):
-        found = json.loads((place / "config.json").read_text())
-    if different := _different(found, about):
+        different = _different(json.loads((place / "config.json").read_text()), about)
+    if different:
+        changes = "; ".join(f"{key} is {was!r}, not {now!r}" for key, was, now in different)
         raise ValueError(
-            f"{place} was made by another config: {'; '.join(different)}. Move it away, or run "
-            f"into another folder"
+            f"{place} was made by another config: {changes}. Move it away, or run into another "
+            f"folder"
         )
     return place
 
@@ -169,29 +172,25 @@ def _made_once(place: Path, fill: Callable[[Path], None], private: bool) -> None
     if place.exists():  # read without a lock, so from a read-only share too
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    if private:
-        partial = Path(tempfile.mkdtemp(".partial", f".{place.name}-", place.parent))
+    partial = _partial(place, f"-{uuid4().hex}" if private else "")
+    with nullcontext() if private else FileLock(place.with_name(f".{place.name}.lock")):
+        if place.exists():
+            return
+        partial.mkdir(exist_ok=True)
         try:
             fill(partial)
-            if not place.exists():
-                os.rename(partial, place)
+            os.replace(partial, place)
         except OSError:
             if not place.exists():  # else another process was the first
                 raise
         finally:
-            shutil.rmtree(partial, ignore_errors=True)  # made here, just now
-        return
-    with FileLock(place.with_name(f".{place.name}.lock")):
-        if not place.exists():
-            partial = _partial(place)
-            partial.mkdir(exist_ok=True)
-            fill(partial)
-            os.replace(partial, place)
+            if private:  # it could not be resumed
+                shutil.rmtree(partial, ignore_errors=True)
 
 
-def _partial(place: Path) -> Path:
+def _partial(place: Path, own: str = "") -> Path:
     """Where a training, or its scores, are while they are not finished."""
-    return place.with_name(f".{place.name}.partial")
+    return place.with_name(f".{place.name}{own}.partial")
 
 
 def _refuse_other_cohorts(train: Cohort, test: Cohort) -> None:
@@ -208,43 +207,35 @@ def _refuse_other_cohorts(train: Cohort, test: Cohort) -> None:
         )
 
 
-def _named(cohort: Cohort) -> dict:
+def _named(cohort: Cohort) -> dict[str, Any]:
     cases = {case.id: case.digest for case in cohort}
     return {"cases": cases, "fingerprint": cohort.fingerprint}
 
 
 def _provenance() -> dict[str, str]:
-    """What does not decide a run, but is good to know of it."""
+    """What does not decide a run, but is good to know about it."""
     return {"imbalance_tf": version("imbalance_tf"), "machine": platform.machine()}
 
 
-def _different(found: dict, asked: dict) -> list[str]:
-    """What decides a training and is another: a line each."""
-    flat = [
-        pd.json_normalize({part: kept.get(part) for part in ("identity", "train")})
-        .iloc[0]
-        .to_dict()
-        for kept in (found, asked)
-    ]
-    return [
-        f"{key.removeprefix('identity.')} is {flat[0].get(key)!r}, not {flat[1].get(key)!r}"
-        for key in sorted(flat[0].keys() | flat[1].keys())
-        if json.dumps(flat[0].get(key), default=str) != json.dumps(flat[1].get(key), default=str)
-    ]
+def _different(found: dict[str, Any], asked: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What differs between two trainings: its name, what was found, what was asked for."""
+    was, now = (
+        {**each["identity"], "cohort": each["train"]["fingerprint"]} for each in (found, asked)
+    )
+    keys = sorted(was.keys() | now.keys())
+    return [(key, was.get(key), now.get(key)) for key in keys if was.get(key) != now.get(key)]
 
 
-def _say_what_is_not_read(place: Path, about: dict) -> None:
-    """Say so if the same was trained by another version of the training."""
+def _say_what_is_not_read(place: Path, about: dict[str, Any]) -> None:
+    """Say so if another version of the training has trained the same."""
     for other in place.parent.glob("*/config.json"):
         try:
-            found = json.loads(other.read_text())
-            was = found["identity"]["version"]
-            found["identity"]["version"] = about["identity"]["version"]
-            same = not _different(found, about)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not to be read today
+            different = _different(json.loads(other.read_text()), about)
+        except (OSError, ValueError, TypeError, KeyError):  # not a run of today's format
             continue
-        if same:
+        if [key for key, _, _ in different] == ["version"]:
+            (_, was, now), *_ = different
             print(
                 f"{other.parent} was trained by version {was} of the training; this is version "
-                f"{about['identity']['version']}, which makes other models: trained again"
+                f"{now}, which makes other models: trained again"
             )

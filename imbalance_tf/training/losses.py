@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .parts import Part
+from .parts import Part, expect
 
 __all__ = ["CrossEntropy", "DiceCrossEntropy", "Focal", "LogitAdjusted", "Loss"]
 
@@ -31,7 +31,7 @@ class Loss(Part):
         raise NotImplementedError
 
     def class_weight(self, shares: np.ndarray) -> Mapping[int, float] | None:
-        """Keras' `class_weight`, by the class shares of the batches; none by default."""
+        """Keras' `class_weight` for these class shares of the batches; None by default."""
         return None
 
 
@@ -54,8 +54,11 @@ class CrossEntropy(Loss):
     weights: Literal["inverse"] | None = None
 
     def __post_init__(self):
-        if self.weights not in (None, "inverse"):
-            raise ValueError(f"weights={self.weights!r}; None or 'inverse' is expected")
+        expect(self.weights in (None, "inverse"), "None or 'inverse'", weights=self.weights)
+
+    @property
+    def needs_shares(self) -> bool:  # type: ignore[override]
+        return self.weights is not None
 
     def build(self, natural):
         from imbalance_tf._tensorflow import keras
@@ -85,8 +88,7 @@ class Focal(Loss):
     gamma: float = 2.0
 
     def __post_init__(self):
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma={self.gamma}; 0 or more is expected")
+        expect(self.gamma >= 0, "0 or more", gamma=self.gamma)
 
     def build(self, natural):
         from imbalance_tf._tensorflow import keras
@@ -120,7 +122,7 @@ class LogitAdjusted(Loss):
     def build(self, natural):
         from imbalance_tf._tensorflow import keras
 
-        # A class that is in no batch gets no addition: it is learnt that it never comes.
+        # Nothing is added for a class that is in no batch: the network learns that it never comes.
         addition = (self.tau * np.log(np.where(natural > 0, natural, 1))).astype(np.float32)
 
         def adjusted(labels, logits):
@@ -132,7 +134,7 @@ class LogitAdjusted(Loss):
 
 @dataclass(frozen=True)
 class DiceCrossEntropy(Loss):
-    """Dice plus cross-entropy, of maps: what nnU-Net trains with (Isensee et al. 2021)."""
+    """Dice plus cross-entropy of maps, with which nnU-Net trains (Isensee et al. 2021)."""
 
     needs_maps = True
 

@@ -13,38 +13,39 @@ from imbalance_tf.network.dense import segment
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import HardExampleSampler
 
+from .parts import expect
+
 __all__ = ["HardExampleMining"]
 
 _BATCH = 500  # patches at a time
-_STREAM = 1  # keeps the candidates' random numbers apart from those of the draws
+_STREAM = 1  # keeps the candidates' random numbers apart from those of the batches
 
 
 class HardExampleMining(keras.callbacks.Callback):
     """Between epochs, find what the current classifier still finds hard (paper, section VII).
 
-    After each epoch the model runs on a random subset of each class. The candidates that it
-    misclassifies, or gets right with a probability under the threshold, become the pool of the
-    sampler for the next epoch. Before the first epoch nothing is mined.
+    After each epoch the model classifies a random subset of each class. The candidates that it
+    misclassifies, or classifies correctly with a probability under the threshold, become the pool
+    of the sampler for the next epoch. Before the first epoch nothing is mined.
 
     Parameters
     ----------
     sampler : HardExampleSampler
-        Whose pool to fill, from the voxels of its own cohort.
+        Whose pool is filled, from the voxels of its own cohort.
     threshold : float
         In [0, 1]; 0 takes only the misclassified (paper: 0.75).
     candidates_per_class : int
         Size of the random subset of each class; of a smaller class, all its voxels. The paper
         does not give it.
     candidates : {"random", "slices"}
-        ``"random"``: that many voxels of each class (the paper). ``"slices"``: every voxel of
-        whole slices, each that of a random voxel of a class, so that every class is met. The
-        dense form makes that far cheaper per candidate, if the model has one (see
-        `fully_convolutional`); but neighbours are alike.
+        ``"random"``: that many voxels of each class (the paper). ``"slices"``: all voxels of the
+        slices in which random voxels of each class lie. The dense form (see `fully_convolutional`)
+        makes this far cheaper per candidate; but neighbouring voxels are alike.
     slices_per_class : int
-        How many slices for each class, where `candidates` is ``"slices"``.
+        Number of slices for each class, where `candidates` is ``"slices"``.
     classes : sequence of class names, optional
         Which to mine; all by default (the paper). The majority alone is the hard negative mining
-        of Felzenszwalb et al. (2010). The other classes are drawn as by `BalancedSampler`.
+        of Felzenszwalb et al. (2010). The other classes are sampled as by `BalancedSampler`.
 
     Attributes
     ----------
@@ -54,17 +55,21 @@ class HardExampleMining(keras.callbacks.Callback):
 
     Notes
     -----
-    The number of hard examples of each class goes into the logs of the epoch, as
-    ``hard_<class>``; give this callback before any that writes logs. The candidates of an epoch
-    depend on the sampler's seed and the epoch only, so a resumed training mines what the
+    The number of hard examples of each class is added to the logs of the epoch, as
+    ``hard_<class>``; put this callback before those that write logs. The candidates of an epoch
+    depend only on the sampler's seed and the epoch, so a resumed training mines what the
     interrupted one did.
 
     Examples
     --------
-    >>> sampler = HardExampleSampler(train, seed=0)                         # doctest: +SKIP
-    >>> mining = HardExampleMining(sampler)                                 # doctest: +SKIP
-    >>> model.fit(patch_dataset(sampler, steps=100), epochs=20,
-    ...           callbacks=[mining], shuffle=False)                        # doctest: +SKIP
+    >>> import keras
+    >>> model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    >>> sampler = HardExampleSampler(train, seed=0)
+    >>> mining = HardExampleMining(sampler, candidates_per_class=5)
+    >>> batches = patch_dataset(sampler, steps=1, batch_size=10)
+    >>> _ = model.fit(batches, epochs=2, callbacks=[mining], shuffle=False, verbose=0)
+    >>> len(mining.hard) == sum(len(pool) for pool in sampler.pool) > 0
+    True
     """
 
     def __init__(
@@ -83,20 +88,13 @@ class HardExampleMining(keras.callbacks.Callback):
                 f"sampler is a {type(sampler).__name__}; a HardExampleSampler is expected, since "
                 f"only that has a pool to fill"
             )
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold={threshold}; a probability from 0 to 1 is expected")
-        counts = {
-            "candidates_per_class": candidates_per_class,
-            "slices_per_class": slices_per_class,
-        }
-        for name, value in counts.items():
-            if value < 1:
-                raise ValueError(f"{name}={value}; at least 1 is expected")
-        if candidates not in ("random", "slices"):
-            raise ValueError(f"candidates={candidates!r}; 'random' or 'slices' is expected")
-        known = sampler.scheme.classes
-        if classes is not None and (isinstance(classes, str) or not set(classes) <= set(known)):
-            raise ValueError(f"classes={classes!r}; a list of some of {list(known)} is expected")
+        kinds, known = ("random", "slices"), sampler.scheme.classes
+        expect(0 <= threshold <= 1, "a probability from 0 to 1", threshold=threshold)
+        expect(candidates_per_class >= 1, "at least 1", candidates_per_class=candidates_per_class)
+        expect(slices_per_class >= 1, "at least 1", slices_per_class=slices_per_class)
+        expect(candidates in kinds, "'random' or 'slices'", candidates=candidates)
+        some = classes is None or (not isinstance(classes, str) and set(classes) <= set(known))
+        expect(some, f"a list of some of {list(known)}", classes=classes)
         self.cohort = sampler.cohort
         self.sampler = sampler
         self.threshold = threshold
@@ -109,17 +107,17 @@ class HardExampleMining(keras.callbacks.Callback):
     def set_model(self, model):
         """Refuse a model that is no patch classifier with logits for the classes.
 
-        What it gives for made-up patches tells probabilities, before any time is spent on training;
-        what it gives for the candidates tells them once more, at each mining.
+        Its outputs for made-up patches show probabilities before any time is spent on training;
+        its outputs for the candidates are looked at again at each mining.
         """
         classes = len(self.sampler.scheme.classes)
         if model.built and model.output_shape != (None, classes):
             raise ValueError(
                 f"'{model.name}' gives {model.output_shape}; (None, {classes}) is expected, logits "
-                f"of the class of a patch's centre: only such a model can be mined with"
+                f"for the class of a patch's centre: mining needs such a model"
             )
         super().set_model(model)
-        # Not predict_on_batch, which under a MirroredStrategy gives every row once a replica.
+        # Not predict_on_batch, which under a MirroredStrategy gives every row once per replica.
         self._logits = tf.function(
             lambda patches: model(patches, training=False), reduce_retracing=True
         )
@@ -128,7 +126,7 @@ class HardExampleMining(keras.callbacks.Callback):
             refuse_probabilities(model, self._logits(patches.astype(np.float32)))
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Mine for a training that is resumed in the middle."""
+        """Mine if the training is resumed in the middle."""
         if epoch > 0 and self._mined_for != epoch:
             self._mine(epoch)
 
@@ -167,12 +165,12 @@ class HardExampleMining(keras.callbacks.Callback):
 
     @property
     def candidates_of_an_epoch(self) -> int:
-        """Patches that are classified to find the hard ones, where candidates are ``"random"``."""
+        """Patches that are classified per epoch, where candidates are ``"random"``."""
         counts = self.sampler.index.counts[self._mined_classes()]
         return int(np.minimum(counts, self.candidates_per_class).sum())
 
     def _mined_classes(self) -> list[int]:
-        """Numbers of the classes that are to be mined and drawn."""
+        """Numbers of the classes that are to be mined and sampled."""
         classes, shares = self.sampler.scheme.classes, self.sampler.shares
         return [n for n, name in enumerate(classes) if name in self.classes and shares[n] > 0]
 

@@ -16,9 +16,9 @@ class Network(Part):
     """What learns. A subclass gives `build` and `segment`."""
 
     target: ClassVar[Literal["centre", "patch"]] = "centre"
-    """The label of a patch that it learns: that of its centre, or a map of all its voxels."""
+    """The label of a patch: that of its centre, or a map of all its voxels."""
     multiple: ClassVar[int] = 1
-    """Rows and columns of a patch are a multiple of it."""
+    """The rows and columns of a patch are a multiple of it."""
 
     def build(self, *, channels: int, classes: int, patch_size: int, seed: int, precision: str):
         """A Keras model with logits, not compiled; its last layer with weights is ``logits``."""
@@ -31,7 +31,7 @@ class Network(Part):
 
 @dataclass(frozen=True)
 class PatchCNN(Network):
-    """A patch in, the class of its centre out (the paper's kind of network): see `patch_cnn`."""
+    """Predicts the class of the centre of a patch, as the paper's network does: `patch_cnn`."""
 
     def build(self, **sizes):
         from imbalance_tf.network.cnn import patch_cnn
@@ -46,7 +46,7 @@ class PatchCNN(Network):
 
 @dataclass(frozen=True)
 class UNet(Network):
-    """A patch in, the class of each of its voxels out (Ronneberger et al. 2015): see `unet`.
+    """Predicts the class of every voxel of a patch (Ronneberger et al. 2015): see `unet`.
 
     Parameters
     ----------

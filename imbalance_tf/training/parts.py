@@ -1,4 +1,4 @@
-"""Part: one choice that two arms may differ in, as data."""
+"""Part: one choice in which two arms may differ, as data."""
 
 import ast
 import hashlib
@@ -7,36 +7,33 @@ import textwrap
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-__all__ = ["Part", "rebuilt"]
+__all__ = ["Part", "expect", "rebuilt"]
 
 _PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
 
 
 @dataclass(frozen=True)
 class Part:
-    """One choice of an arm: a small frozen dataclass, whose fields are its settings.
+    """One choice of an arm: a small frozen dataclass whose fields are its settings.
 
-    To add an idea is to write a subclass of `Sampling`, `Loss`, `Network`, `Finish` or `Decision`
-    with its own settings. Nothing has to be registered: the class is found by its name.
+    To add an idea, write a subclass of `Sampling`, `Loss`, `Network`, `Finish` or `Decision` with
+    its own settings. Nothing has to be registered: the class is found by its name.
 
     Examples
     --------
-    >>> from imbalance_tf.training.losses import Focal
     >>> Focal(gamma=3.0).described(), Focal().described()
     ({'is': 'Focal', 'gamma': 3.0}, {'is': 'Focal'})
     """
 
     def described(self) -> dict[str, Any]:
-        """Its type, and the fields that differ from their defaults: its identity, as JSON.
+        """Its identity, as JSON: its type, and the fields that differ from their defaults.
 
-        So a new field with a default leaves the identity of old runs as it is. A class that is not
-        of this package is told from another of the same name by its code (not by that of functions
-        outside of it).
+        So a new field with a default leaves the identity of old runs as it is. A class outside
+        this package also has a digest of its code, without that of the functions it calls.
         """
         described: dict[str, Any] = {"is": type(self).__name__}
         for field in fields(self):
-            value = getattr(self, field.name)
-            default = field.default
+            value, default = getattr(self, field.name), field.default
             if field.default_factory is not MISSING:
                 default = field.default_factory()
             if isinstance(default, float) and isinstance(value, int):
@@ -62,41 +59,47 @@ def rebuilt(described: dict[str, Any]) -> Any:
             settings[name] = rebuilt(value)
         elif isinstance(value, list):
             settings[name] = tuple(value)
-    kinds = [kind for kind in _all_kinds(Part) if kind.__name__ == described["is"]]
+    kinds = [kind for kind in _subclasses(Part) if kind.__name__ == described["is"]]
     if not kinds:
         raise ValueError(
             f"'{described['is']}' is no part of an arm that is known here; import the file that "
             f"defines it"
         )
-    # Of two with one name the one with this code, or else the newest.
+    # Of several with this name, the one with this code, or else the newest.
     kinds.sort(key=lambda kind: _source_digest(kind) == described.get("source"))
     return kinds[-1](**settings)
 
 
-def _all_kinds(kind: type) -> list[type]:
+def expect(holds: bool, expected: str, **found: Any) -> None:
+    """Raise a ValueError that names the settings found and what is expected, unless it holds."""
+    if not holds:
+        settings = ", ".join(f"{name}={value!r}" for name, value in found.items())
+        raise ValueError(f"{settings}; {expected} is expected")
+
+
+def _subclasses(kind: type) -> list[type]:
     below: list[type] = kind.__subclasses__()
-    return [each for sub in below for each in (sub, *_all_kinds(sub))]
+    return [each for sub in below for each in (sub, *_subclasses(sub))]
 
 
 def _source_digest(kind: type) -> str | None:
-    """Of the code of a class and its bases, without comments and layout; None if it is ours."""
+    """Of the code of a class and its bases; None for the classes of this package."""
     own = [each for each in kind.__mro__[:-1] if not each.__module__.startswith("imbalance_tf.")]
-    if not own:
-        return None
     text = "".join(map(_code, own))
-    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest() if own else None
 
 
 def _code(kind: type) -> str:
+    """The code of a class without comments and layout."""
     try:
         return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(kind))))
-    except (OSError, TypeError):  # of a notebook or an interpreter: there is no file to read
+    except (OSError, TypeError):  # defined in a notebook or an interpreter: no file to read
         members = sorted(vars(kind).items())
         return repr([(name, _compiled(member)) for name, member in members if name not in _PLACE])
 
 
 def _compiled(value: Any) -> Any:
-    """What a member of a class does, the same in every process of one version of Python."""
+    """What a member of a class does: the same in every process of one version of Python."""
     value = getattr(value, "fget", getattr(value, "__func__", value))
     if inspect.isfunction(value):
         return [_compiled(value.__code__), value.__defaults__, value.__kwdefaults__]

@@ -30,17 +30,17 @@ class ExperimentResult:
         ``segmentations/<case>.nii.gz``.
     trainings : sequence of Path
         A folder for each model: ``config.json``, ``model.keras`` and ``history.csv``. Arms that
-        differ in their decision only share it.
+        differ only in their decision share it.
     config : ExperimentConfig
     history : pandas.DataFrame
-        One row per epoch (from 0): loss and accuracy on the batches of the arm; with mining the
-        size of the pool of each class too. Of an arm of several trainings, one after the other;
-        the column ``training`` says which.
+        One row per epoch (from 0): loss and accuracy on the batches of the arm; with mining, the
+        size of the pool of each class too. The trainings of an arm that takes several follow each
+        other, numbered in the column ``training``.
     dice, volume_ratios : pandas.DataFrame
         One row per test case; regions, then classes. Dice, and predicted over true volume.
     spent : mapping
-        ``seconds`` of training, ``patches`` that it was made with, ``mined``: patches that were
-        classified to find the hard ones; and the ``precision`` that it was trained in.
+        ``seconds`` of training, ``patches`` trained on, ``mined`` (patches classified to find the
+        hard ones), and the ``precision`` of the training.
     """
 
     folder: Path
@@ -112,30 +112,27 @@ class ExperimentResult:
             }
             if any(list(table.index) != cases for table in tables.values()):
                 raise ValueError(f"its tables do not hold the test cases {cases}")
-            described = dict(kept["config"])
-            runs = folder.parent.parent
+            described, runs = dict(kept["config"]), folder.parent.parent
             trainings = [runs / name for name in kept["trainings"]]
             steps = [runs / name for name in kept["steps"]]
         read = [read_training(step) for step in steps]
         histories, spent = [history for history, _ in read], [about for _, about in read]
         if len(steps) > 1:
             histories = [table.assign(training=number) for number, table in enumerate(histories)]
-        whole: dict[str, Any] = {
-            key: sum(each[key] for each in spent) for key in ("seconds", "patches", "mined")
-        }
+        whole = {key: sum(each[key] for each in spent) for key in ("seconds", "patches", "mined")}
         return cls(
             folder=folder,
             trainings=trainings,
             config=ExperimentConfig.from_description(described),
             history=pd.concat(histories, ignore_index=True),
-            spent=whole | {"precision": spent[-1]["precision"]},
+            spent={**whole, "precision": spent[-1]["precision"]},
             **tables,
         )
 
 
 @contextlib.contextmanager
 def complete(folder: Path) -> Iterator[None]:
-    """What goes wrong while the folder is read is said of it, with the way out."""
+    """Turns what goes wrong while the folder is read into an error with the way out."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -167,10 +164,9 @@ def load_model(path: Path) -> Any:
     return keras.models.load_model(path, custom_objects=layers, compile=False)
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, **options: Any) -> pd.DataFrame:
     """A table of a run, as it was written: numbers to the last bit, names of cases as text."""
-    # To pandas a case named 002 is 2, 1e5 a hundred thousand, and NA nothing; and its fast parser
-    # is off in the last bit of a number in version 2, where Python's own is not.
-    return pd.read_csv(
-        path, dtype={"case": str}, keep_default_na=False, na_values=[""], engine="python"
-    )
+    # By default pandas takes a case named 002 for 2, 1e5 for a hundred thousand, and NA for a
+    # missing value; and its fast parser is wrong in the last bit of a number in version 2.
+    text = {"dtype": {"case": str}, "keep_default_na": False, "na_values": [""]}
+    return pd.read_csv(path, engine="python", **text, **options)

@@ -23,7 +23,7 @@ __all__ = ["Prepared", "train"]
 
 
 class Prepared:
-    """What a training needs, made of its config and cohort: its sampler, batches and mining.
+    """What a training needs, made from its config and cohort: its sampler, batches and mining.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Prepared:
             )
 
     def batches(self) -> tf.data.Dataset:
-        """Of one epoch: patches, and what the network is to say of them."""
+        """Those of one epoch: patches and their labels, as outputs of the network."""
         config, arm = self.training.config, self.training.arm
         batches = arm.sampling.dataset(
             self.sampler,
@@ -73,7 +73,7 @@ class Prepared:
         return batches.map(lambda patches, labels: (patches, tf.gather(outputs, labels)))
 
     def new_model(self, base: Path | None = None) -> keras.Model:
-        """The model before its first epoch, compiled; `base` is the training that it finishes."""
+        """The compiled model before its first epoch; `base` is the training that it finishes."""
         start()
         config, arm = self.training.config, self.training.arm
         if base and self.training.finish:
@@ -112,8 +112,8 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     Returns
     -------
     dict
-        What was done, for the config: the precision that the model was trained in (that of the call
-        which began it), seconds, and how many patches it saw.
+        For the config: the precision of the model (that of the call which began the training), the
+        seconds that it took, and the numbers of patches trained on and mined.
     """
     final, half, history, spent = (
         partial / name for name in ("model.keras", "half.keras", "history.csv", "spent.json")
@@ -125,7 +125,7 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         if half.exists() or final.exists():
             rows = read_table(history).to_dict("records")
             before |= json.loads(spent.read_text())
-        # A run goes on in the precision that it was begun in.
+        # A run goes on in the precision in which it was begun.
         config = replace(training.config, precision=before["precision"])
         prepared = Prepared(replace(training, config=config), cohort)
         model = prepared.new_model(base)
@@ -143,7 +143,7 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         ) from error
     if final.exists():
         finished_epochs = config.epochs
-    # It may have the row of an epoch whose model was not saved before the kill.
+    # The last row may be of an epoch whose model was not saved before the run was killed.
     rows = [row for row in rows if row["epoch"] < finished_epochs]
     if rows:
         print(f"{training.arm.name}: going on after epoch {finished_epochs} of {config.epochs}")
@@ -152,41 +152,33 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     def continue_draws(epoch, logs=None):
         prepared.sampler.draws = epoch * config.steps
 
-    def record(epoch, logs=None):
+    def save(epoch, logs=None):
         rows.append({"epoch": epoch, **{name: logs[name] for name in sorted(logs)}})
         write_whole(history, pd.DataFrame(rows).to_csv(index=False))
         seconds = before["seconds"] + time.monotonic() - begun
         write_whole(spent, json.dumps({"seconds": seconds, "precision": config.precision}))
+        _save_whole(model, half)
 
-    def save(epoch, logs=None):
-        model.save(partial / "saving.keras")
-        os.replace(partial / "saving.keras", half)
-
-    callbacks = [
-        # Keras' BackupAndRestore keeps weights and epoch in two files, and its CSVLogger appends
-        # to the file that a resumed run reads: a kill may leave any of them torn. Here each file is
-        # replaced whole, and the epoch is the optimizer's own count, in the model's file.
-        keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws),
-        keras.callbacks.LambdaCallback(on_epoch_end=record),
-        keras.callbacks.LambdaCallback(on_epoch_end=save),
-        _TimeLeft(config.epochs),
-    ]
-    if prepared.mining:
-        # First, since it adds to the logs that the others write.
-        callbacks.insert(0, prepared.mining)
     if finished_epochs < config.epochs:
         model.fit(
             prepared.batches(),
             initial_epoch=finished_epochs,
             epochs=config.epochs,
-            callbacks=callbacks,
+            callbacks=[
+                # First, since it adds to the logs that are saved.
+                *([prepared.mining] if prepared.mining else []),
+                # Keras' BackupAndRestore keeps weights and epoch in two files, and its CSVLogger
+                # appends to the file that a resumed run reads: a kill may leave any of them torn.
+                # Here each file is replaced whole, and the model's also counts the epochs.
+                keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws, on_epoch_end=save),
+                _TimeLeft(config.epochs),
+            ],
             class_weight=training.arm.loss.class_weight(prepared.shares),
             shuffle=False,  # the sampler has shuffled
-            verbose=2,  # a line an epoch: clean in a stored notebook and in a log
+            verbose=2,  # a line per epoch: clean in a stored notebook and in a log
         )
-    if half.exists():  # without optimiser and loss, so that it is loaded anywhere
-        load_model(half).save(partial / "saving.keras")
-        os.replace(partial / "saving.keras", final)
+    if half.exists():  # without optimizer and loss, so that it can be loaded anywhere
+        _save_whole(load_model(half), final)
         half.unlink()
     took = json.loads(spent.read_text())
     spent.unlink()
@@ -199,8 +191,14 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     }
 
 
+def _save_whole(model: keras.Model, path: Path) -> None:
+    saving = path.with_name("saving.keras")
+    model.save(saving)
+    os.replace(saving, path)
+
+
 class _TimeLeft(keras.callbacks.Callback):
-    """Says after an epoch how long the training will still take, if that is minutes."""
+    """After an epoch, prints how many minutes of the training are left, if more than two."""
 
     def __init__(self, epochs: int):
         super().__init__()

@@ -21,10 +21,10 @@ __all__ = ["predicted_classes", "score"]
 def predicted_classes(
     trainings: Sequence[Training], models: Sequence[Any], case: Case, train: Cohort
 ) -> np.ndarray:
-    """Class number of every voxel of a case: (s, h, w) uint8; outside the brain 0.
+    """Class number of every voxel of a case: (s, h, w) uint8; 0 outside the brain.
 
-    One model decides alone. Of two, the second is asked where the first says that tissue is not
-    healthy; it tells the classes from 1 on apart.
+    One model decides alone. Of two, the second tells the classes from 1 on apart, where the first
+    predicts that tissue is not healthy.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def predicted_classes(
     models : sequence of keras.Model
         Of each training.
     train : Cohort
-        Which they were trained on: its class shares are the natural ones.
+        On which they were trained: its class shares are the natural ones.
     """
     where, classes = case.brain, np.zeros(case.labels.shape, np.uint8)
     for number, (training, model) in enumerate(zip(trainings, models, strict=True)):

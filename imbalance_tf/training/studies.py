@@ -6,11 +6,11 @@ from typing import Any
 
 from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
+from .parts import expect
 
 __all__ = ["STUDIES", "Study"]
 
-LONGEST_EPOCH = 1000
-"""Batches, as in the paper."""
+LONGEST_EPOCH = 1000  # batches, as in the paper
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Study:
         In one sentence.
     arms : sequence of Arm, TwoStage, or names of `ARMS`
     folds : int
-        Of the cohort, by case; each is tested by what was trained on the others.
+        Of the cohort, by case; each is tested by the models that were trained on the others.
     seeds : int
         Trainings of each arm on each fold.
     lengths : sequence of int, optional
-        Batches of a training, to compare lengths; by default the one of the profile.
+        Batches per training, to compare lengths; by default those of the profile.
     cohorts : mapping of name to settings, optional
-        Embedded cohorts to ask the same of: settings of `write_phantom_cohort` that are not those
-        of the profile. Without it, any one cohort.
+        Embedded cohorts on which to ask the question: settings of `write_phantom_cohort` that
+        differ from the profile's. Without it, any one cohort.
 
     Raises
     ------
@@ -60,19 +60,24 @@ class Study:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"arms named {', '.join(twice)} twice; each needs a name of its own")
         for name, least in {"folds": 2, "seeds": 1}.items():
-            if not isinstance(value := getattr(self, name), int) or value < least:
-                raise ValueError(f"{name}={value}; a whole number from {least} is expected")
+            whole = isinstance(value := getattr(self, name), int) and value >= least
+            expect(whole, f"a whole number from {least}", **{name: value})
 
     def configs(self, like: ExperimentConfig) -> list[ExperimentConfig]:
-        """Of every arm and length, all else as in another config."""
-        lengths = [like] if self.lengths is None else [_of_length(like, n) for n in self.lengths]
-        return [replace(length, arm=arm) for length in lengths for arm in self.arms]
+        """One config per length and arm; all else is as in the config `like`.
 
-
-def _of_length(like: ExperimentConfig, batches: int) -> ExperimentConfig:
-    """As many epochs as before, or more if one would be longer than the paper's."""
-    steps = min(LONGEST_EPOCH, max(1, batches // like.epochs))
-    return replace(like, epochs=max(1, batches // steps), steps=steps)
+        Other lengths have as many epochs as `like`, or more where an epoch would be longer than the
+        paper's.
+        """
+        sizes = [(like.epochs, like.steps)]
+        if self.lengths is not None:
+            steps = [min(LONGEST_EPOCH, max(1, n // like.epochs)) for n in self.lengths]
+            sizes = [(max(1, n // s), s) for n, s in zip(self.lengths, steps, strict=True)]
+        return [
+            replace(like, arm=arm, epochs=epochs, steps=steps)
+            for epochs, steps in sizes
+            for arm in self.arms
+        ]
 
 
 _UNETS = tuple(name for name in ARMS if name.startswith("U-Net"))
@@ -82,12 +87,12 @@ STUDIES: Mapping[str, Study] = {
     for study in (
         Study(
             "paper",
-            "Do balanced batches beat random ones, and hard examples either, on every case?",
+            "Do balanced batches beat random ones, and hard examples both?",
             PAPER_ARMS,
         ),
         Study(
             "thresholds",
-            "How sure may a network be of a patch that still counts as hard?",
+            "Up to which probability should a patch that is classified correctly count as hard?",
             ("balanced", "hard 0", "hard 0.5", "hard", "hard 0.9", "hard 0.99"),
         ),
         Study(
@@ -100,28 +105,28 @@ STUDIES: Mapping[str, Study] = {
         ),
         Study(
             "two-classifiers",
-            "Does dividing the task in two remove the imbalance?",
+            "Does dividing the task between two classifiers remove the imbalance?",
             (*PAPER_ARMS, "two classifiers", "two classifiers, twice the budget"),
         ),
         Study(
             "remedies",
-            "Which of all remedies against imbalance helps, under the same budget?",
+            "Which remedies against imbalance help, under the same budget?",
             tuple(name for name in ARMS if name not in _UNETS),
         ),
         Study(
             "networks",
-            "Does a network that predicts maps need balanced batches as well?",
+            "Does a network that predicts maps need balanced batches too?",
             ("random", "balanced", "a third", *_UNETS),
         ),
         Study(
             "length",
-            "Does the answer depend on how long one trains?",
+            "Does the answer depend on the length of the training?",
             PAPER_ARMS,
             lengths=(250, 1000, 4000, 16000),
         ),
         Study(
             "characteristics",
-            "What about a cohort predicts whether balanced batches pay?",
+            "Which properties of a cohort predict whether balanced batches pay off?",
             PAPER_ARMS[:2],
             cohorts={
                 "as it is": {},

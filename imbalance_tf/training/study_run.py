@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import write_whole
 
 from .config import ExperimentConfig
-from .experiment import run_experiment, run_folder
-from .result import ExperimentResult
+from .experiment import remove_private, run_experiment, run_folder
+from .result import ExperimentResult, read_table
 from .studies import Study
 
 __all__ = ["read_study", "run_study", "write_study"]
@@ -36,9 +36,12 @@ class _Run:
     fold: int
     folds: int
     split_seed: int
+    folder: Path
 
-    def cohorts(self, cohort: Cohort) -> tuple[Cohort, Cohort]:
-        return cohort.folds(self.folds, self.split_seed)[self.fold]
+    def arguments(self, cohort: Cohort) -> tuple[ExperimentConfig, Cohort, Cohort, Path]:
+        """Those of `run_experiment`."""
+        train, test = cohort.folds(self.folds, self.split_seed)[self.fold]
+        return self.config, train, test, self.folder
 
     def __str__(self) -> str:
         batches = self.config.epochs * self.config.steps
@@ -58,14 +61,14 @@ def run_study(
 ) -> pd.DataFrame:
     """Train and test what is missing of a study, and give its table.
 
-    A run that is there is read; so a study that was interrupted is resumed by asking again.
+    Finished runs are read, so a study that was interrupted is resumed by asking again.
 
     Parameters
     ----------
     study : Study
     cohort : Cohort, or function without arguments that opens it
-        A function for machines that share a file system: each opens the cohort itself, instead of
-        being sent its arrays.
+        A function is for machines that share a file system: each opens the cohort itself, instead
+        of being sent its arrays.
     out : path
         Runs are kept in ``<out>/runs``.
     client : distributed.Client, optional
@@ -76,7 +79,7 @@ def run_study(
     Returns
     -------
     pandas.DataFrame
-        One row per run, test case and region (and class): ``study``, ``arm``, ``batches`` (of the
+        One row per run, test case and region (or class): ``study``, ``arm``, ``batches`` (of the
         training), ``fold``, ``seed``, ``case``, ``region``, ``dice``, ``volume ratio`` (predicted
         over true), ``seconds`` (of training), ``patches`` (trained on), ``mined`` (classified to
         find hard ones).
@@ -84,41 +87,35 @@ def run_study(
     Examples
     --------
     >>> short = ExperimentConfig("random", epochs=1, steps=2, batch_size=10, patch_size=24)
-    >>> study = Study("mine", "Does it help?", ["random", "balanced"], folds=3)
+    >>> study = Study("mine", "Does it help?", ["random"], folds=2)
     >>> table = run_study(study, cohort, "results", like=short)
-    [1/6] random, 2 batches, fold 1 of 3, seed 0: ...
+    [1/2] random, 2 batches, fold 1 of 2, seed 0: ...
     >>> table.groupby("arm")["case"].nunique().to_dict()
-    {'balanced': 3, 'random': 3}
+    {'random': 3}
     """
     like = like or ExperimentConfig("balanced", epochs=10, steps=100)
     opened = cohort if isinstance(cohort, Cohort) else cohort()
+    folder = Path(out).absolute() / "runs"
     runs = [
-        _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed)
+        _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
         for seed in range(study.seeds)
         for fold in range(study.folds)
         for config in study.configs(like)
     ]
-    folder = Path(out).absolute() / "runs"
-    missing = [
-        run for run in runs if not run_folder(run.config, *run.cohorts(opened), folder).exists()
-    ]
-    if missing:
-        if client is None:
-            done = _here(missing, opened, folder)
-        else:
-            done = _there(missing, cohort, folder, client)
-        _report(done, len(missing))
-        if client is not None:
-            for partial in folder.glob(".*.partial"):  # of workers that were killed
-                shutil.rmtree(partial, ignore_errors=True)
-    return pd.concat([_rows(study, run, opened, folder) for run in runs], ignore_index=True)
+    missing = [run for run in runs if not run_folder(*run.arguments(opened)).exists()]
+    if missing and client is None:
+        _report(((run, _seconds(run, opened)) for run in missing), len(missing))
+    elif missing:
+        _report(_on_workers(missing, cohort, client), len(missing))
+        for run in missing:
+            remove_private(*run.arguments(opened))
+    return pd.concat([_rows(study, run, opened) for run in runs], ignore_index=True)
 
 
 def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
-    """A line for every run as it ends, with the time left by what was measured."""
-    begun, taken = time.monotonic(), dict[str, list[float]]()
+    """Print a line for every run as it ends, with the time left at the speed so far."""
+    begun = time.monotonic()
     for number, (run, seconds) in enumerate(done, start=1):
-        taken.setdefault(run.config.arm.name, []).append(seconds)
         left = (time.monotonic() - begun) / number * (runs - number) / 60
         print(
             f"[{number}/{runs}] {run}: {seconds:.0f} s"
@@ -127,35 +124,25 @@ def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
         )
 
 
-def _here(missing: Sequence[_Run], cohort: Cohort, folder: Path) -> Iterator[tuple[_Run, float]]:
-    for run in missing:
-        yield run, _one(run, cohort, folder, private=False)
-
-
-def _there(missing, cohort: Cohort | Opener, folder: Path, client) -> Iterator[tuple[_Run, float]]:
+def _on_workers(
+    missing: Sequence[_Run], cohort: Cohort | Opener, client: Any
+) -> Iterator[tuple[_Run, float]]:
     from distributed import as_completed
 
+    groups: dict[str, list[_Run]] = {}  # runs that share a training, made once, by one worker
+    for run in missing:
+        first = run.config.trainings()[0].chain[0]
+        key = json.dumps([first.identity(), run.fold], default=str)
+        groups.setdefault(key, []).append(run)
     shared = client.scatter(cohort, broadcast=True) if isinstance(cohort, Cohort) else cohort
-    futures = [
-        client.submit(_on_a_worker, group, shared, folder, pure=False) for group in _groups(missing)
-    ]
+    futures = [client.submit(_group, runs, shared, pure=False) for runs in groups.values()]
     for _, done in as_completed(futures, with_results=True):
         yield from done
 
 
-def _groups(missing: Sequence[_Run]) -> list[list[_Run]]:
-    """Runs that share a training follow each other on one worker, so that none is made twice."""
-    groups: dict[str, list[_Run]] = {}
-    for run in missing:
-        first = run.config.trainings()[0]
-        key = json.dumps([(first.after or first).identity(), run.fold], default=str)
-        groups.setdefault(key, []).append(run)
-    return list(groups.values())
-
-
-def _on_a_worker(runs, cohort: Cohort | Opener, folder: Path) -> list[tuple[_Run, float]]:
+def _group(runs: Sequence[_Run], cohort: Cohort | Opener) -> list[tuple[_Run, float]]:
     opened = cohort if isinstance(cohort, Cohort) else _opened(cohort)
-    return [(run, _one(run, opened, folder, private=True)) for run in runs]
+    return [(run, _seconds(run, opened, private=True)) for run in runs]
 
 
 @lru_cache(maxsize=1)
@@ -163,35 +150,37 @@ def _opened(opener: Opener) -> Cohort:
     return opener()
 
 
-def _one(run: _Run, cohort: Cohort, folder: Path, *, private: bool) -> float:
-    """Seconds that a run took."""
+def _seconds(run: _Run, cohort: Cohort, *, private: bool = False) -> float:
+    """Carry out a run silently, and measure the seconds that it takes."""
     from imbalance_tf._tensorflow import keras
 
     begun = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        run_experiment(run.config, *run.cohorts(cohort), folder, private=private)
-    keras.backend.clear_session()  # or the graphs of all models that were trained stay
+        run_experiment(*run.arguments(cohort), private=private)
+    keras.backend.clear_session()  # else the graphs of all trained models stay in memory
     return time.monotonic() - begun
 
 
-def _rows(study: Study, run: _Run, cohort: Cohort, folder: Path) -> pd.DataFrame:
-    result = ExperimentResult.read(run_folder(run.config, *run.cohorts(cohort), folder))
+def _rows(study: Study, run: _Run, cohort: Cohort) -> pd.DataFrame:
+    result = ExperimentResult.read(run_folder(*run.arguments(cohort)))
     rows = result.dice.melt(ignore_index=False, var_name="region", value_name="dice")
     ratios = result.volume_ratios.melt(ignore_index=False, value_name="volume ratio")
     rows["volume ratio"] = ratios["volume ratio"]
     rows = rows.reset_index()
-    rows.insert(0, "study", study.name)
-    rows.insert(1, "arm", run.config.arm.name)
-    rows.insert(2, "batches", run.config.epochs * run.config.steps)
-    rows.insert(3, "fold", run.fold)
-    rows.insert(4, "seed", run.config.seed)
-    spent = {key: result.spent[key] for key in ("seconds", "patches", "mined")}
-    return rows.assign(**spent)
+    about = {
+        "study": study.name,
+        "arm": run.config.arm.name,
+        "batches": run.config.epochs * run.config.steps,
+        "fold": run.fold,
+        "seed": run.config.seed,
+    }
+    for place, (name, value) in enumerate(about.items()):
+        rows.insert(place, name, value)
+    return rows.assign(**{key: result.spent[key] for key in ("seconds", "patches", "mined")})
 
 
 def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:
-    """Keep the table of a study, with lines before it that say how it was made."""
+    """Keep the table of a study, below lines that say how it was made."""
     about = {
         "command": command,
         "imbalance_tf": version("imbalance_tf"),
@@ -204,29 +193,18 @@ def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: s
 
 
 def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table of a study, and how it was made: `write_study` backwards."""
-    about = {}
+    """What `write_study` kept: the table of a study, and how it was made."""
     with path.open() as file:
-        for line in file:
-            if not line.startswith("# "):
-                break
-            name, _, value = line[2:].rstrip("\n").partition(": ")
-            about[name] = value
-    table = pd.read_csv(
-        path,
-        skiprows=len(about),
-        dtype={"case": str},
-        keep_default_na=False,
-        na_values=[""],
-    )
-    return table, about
+        lines = list(takewhile(lambda line: line.startswith("# "), file))
+    about = (line[2:].rstrip("\n").partition(": ") for line in lines)
+    return read_table(path, skiprows=len(lines)), {name: value for name, _, value in about}
 
 
 def _processor() -> str:
-    """The name of the processor, where the system tells."""
+    """The name of the processor, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
+        lines = []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.machine()
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()

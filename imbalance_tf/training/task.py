@@ -21,7 +21,7 @@ class Task:
     names : sequence of str
         Of its outputs.
     output_of : (classes,) int32
-        The output that each class of the scheme is; -1 for a class that it is not trained on.
+        The output for each class of the scheme; -1 for a class that it is not trained on.
     """
 
     names: Sequence[str]
@@ -36,7 +36,7 @@ class Task:
     def class_shares(self, shares: np.ndarray, cohort: Cohort) -> np.ndarray:
         """Shares of the classes (classes,) that give the outputs these shares (outputs,).
 
-        Classes of one output are as frequent among themselves as in the cohort.
+        Classes of one output divide its share in proportion to their frequency in the cohort.
         """
         counts = cohort.class_counts().sum(axis=0).astype(float)
         own = np.zeros(len(counts))

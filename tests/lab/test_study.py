@@ -2,14 +2,19 @@
 
 import sys
 import textwrap
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
+import cloudpickle
+import distributed
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from imbalance_tf import SCHEMES, open_lab
 from imbalance_tf.lab.cli import main
-from imbalance_tf.lab.study import study_of, written_claims, written_table
+from imbalance_tf.lab.study import _on_a_cluster, study_of, written_claims, written_table
 from imbalance_tf.training.studies import STUDIES
 from imbalance_tf.training.study_run import read_study
 
@@ -133,6 +138,17 @@ def test_a_new_arm_and_a_new_idea_appear_everywhere(
     # Asked again, nothing is trained.
     again = _study(path, "--profile", "smoke", "--folds", 2, "--out", out)
     assert "[1/" not in again.stdout
+
+
+def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
+    """Also of the parts of the two arms of a `TwoStage`."""
+    text = IDEA + "\nfrom imbalance_tf import TwoStage\ntwo = TwoStage('two', first=smoothed)"
+    study = study_of(own_file("nested", text))
+    monkeypatch.setattr(distributed, "Client", lambda address: nullcontext())
+    lab = SimpleNamespace(study=lambda study, client: "the table")
+    assert _on_a_cluster(replace(study, arms=study.arms[-1:]), lab, "tcp://head") == "the table"
+    assert "nested" in cloudpickle.list_registry_pickle_by_value()
+    cloudpickle.unregister_pickle_by_value(sys.modules["nested"])
 
 
 def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):

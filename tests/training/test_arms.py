@@ -364,7 +364,7 @@ def test_two_classifiers_are_plain_ones(arm, stage):
 
 @pytest.mark.parametrize("arm", ["balanced", None, TwoStage("three")])
 def test_each_of_two_classifiers_is_an_arm(arm):
-    with pytest.raises(TypeError, match=r"arm 'two': .*an Arm each is expected"):
+    with pytest.raises(TypeError, match=r"arm 'two': .*an Arm is expected"):
         TwoStage("two", second=arm)
 
 
@@ -375,12 +375,12 @@ def test_each_of_two_classifiers_is_an_arm(arm):
         (lambda: Mining(threshold=75), "threshold=75; a probability from 0 to 1"),
         (lambda: Mining(classes="edema"), "classes='edema'; 'all', 'majority' or 'minorities'"),
         (lambda: Mining(candidates=0), "candidates=0; at least 1"),
-        (lambda: Balanced(shares=1.0), "shares=1.0; the majority's is"),
-        (lambda: Balanced(minorities="natural"), "minorities='natural' with shares=None"),
+        (lambda: Balanced(shares=1.0), "shares=1.0; the majority's, between"),
+        (lambda: Balanced(minorities="natural"), "minorities='natural', shares=None; one number"),
         (lambda: Balanced(shares=0.5, minorities="few"), "minorities='few'; one of equal, natural"),
         (lambda: Balanced(within="slice"), "within='slice'; one of class, case"),
         (lambda: Mixed(foreground=1), "foreground=1; a share between 0 and 1"),
-        (lambda: Smote(neighbours=5, pool=5), "neighbours=5 of pool=5; at least 1"),
+        (lambda: Smote(neighbours=5, pool=5), "neighbours=5, pool=5; at least 1"),
         (lambda: CrossEntropy(weights="log"), "weights='log'; None or 'inverse'"),
         (lambda: Focal(gamma=-1), "gamma=-1; 0 or more"),
         (lambda: NaturalHead(share=0), "share=0; above 0 and at most 1"),
@@ -400,7 +400,7 @@ def test_wrong_settings_are_named(make, words):
     ("shares", "words"),
     [
         ({"helthy": 1.0}, r"shares names \['helthy'\]; the classes are"),
-        ([0.5, 0.5], r"shares=\(0.5, 0.5\); 5 are expected, in the order \['healthy'"),
+        ([0.5, 0.5], r"shares=\[0.5, 0.5\]; 5 shares from 0 .* in the order \['healthy'"),
         ([0.5] * 5, "5 shares from 0 that add up to 1 are expected"),
         ({"healthy": 0.5}, "5 shares from 0 that add up to 1 are expected"),
     ],

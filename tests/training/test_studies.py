@@ -14,6 +14,7 @@ import pytest
 
 from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
 from imbalance_tf.training.arms import ARMS, Arm
+from imbalance_tf.training.experiment import remove_private, run_folder
 from imbalance_tf.training.studies import STUDIES, Study
 from imbalance_tf.training.study_run import read_study, run_study, write_study
 
@@ -158,6 +159,21 @@ def test_killed_at_any_moment_it_ends_in_the_same_table(here, phantom, tmp_path)
     assert not list(tmp_path.rglob(".*.partial"))
 
 
+def test_only_the_private_folders_of_a_study_are_removed(cohort, tmp_path):
+    """Other studies, and notebooks, may be writing into the same folder."""
+    train, test = cohort.split(test_cases=["tiny"])
+    mine = run_folder(LIKE, train, test, tmp_path)
+    other = run_folder(replace(LIKE, seed=1), train, test, tmp_path)
+    left = [mine.parent.with_name(f".{mine.parent.name}-1f.partial")]
+    left.append(mine.with_name(f".{mine.name}-2a.partial"))
+    kept = [mine.parent.with_name(f".{mine.parent.name}.partial")]
+    kept.append(other.parent.with_name(f".{other.parent.name}-3b.partial"))
+    for path in (*left, *kept):
+        path.mkdir(parents=True)
+    remove_private(LIKE, train, test, tmp_path)
+    assert [path for path in (*left, *kept) if path.exists()] == kept
+
+
 @pytest.mark.slow
 def test_with_workers_of_which_one_is_killed_the_table_is_the_same(here, phantom, tmp_path):
     from distributed import Client
@@ -180,7 +196,7 @@ def test_with_workers_of_which_one_is_killed_the_table_is_the_same(here, phantom
             killer.join()
         assert processes[1].poll() is not None, "no worker was killed"
         _same(found, table)
-        assert not list(tmp_path.glob("out/runs/.*.partial"))
+        assert not list((tmp_path / "out").rglob(".*.partial"))
     finally:
         for process in processes:
             process.kill()

@@ -22,7 +22,7 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     results : pandas.DataFrame
         As `run_study` gives it.
     regions : sequence of str
-        A panel each.
+        One panel each.
     """
     cases = by_case(results)
     figure, axes = _rows(arm_table(results, regions), "dice", "Dice")
