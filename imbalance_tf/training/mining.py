@@ -1,6 +1,7 @@
 """HardExampleMining: the Keras callback that refreshes the hard pool between epochs."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -118,9 +119,8 @@ class HardExampleMining(keras.callbacks.Callback):
             )
         super().set_model(model)
         # Not predict_on_batch, which under a MirroredStrategy gives every row once per replica.
-        self._logits = tf.function(
-            lambda patches: model(patches, training=False), reduce_retracing=True
-        )
+        # Not a lambda: TensorFlow would count the tracings of all of them as those of one function.
+        self._logits = tf.function(partial(model, training=False), reduce_retracing=True)
         if model.built:
             patches = np.random.default_rng(0).normal(size=(16, *model.input_shape[1:]))
             refuse_probabilities(model, self._logits(patches.astype(np.float32)))

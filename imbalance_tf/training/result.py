@@ -157,9 +157,10 @@ def read_training(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def load_model(path: Path) -> Any:
     """A Keras model of a run, without its loss, which may be of a file that is not here."""
-    from imbalance_tf._tensorflow import keras  # reading tables needs no TensorFlow
+    from imbalance_tf._tensorflow import keras, start  # reading tables needs no TensorFlow
     from imbalance_tf.network.cnn import ChannelBias
 
+    start()
     layers = {"ChannelBias": ChannelBias}
     return keras.models.load_model(path, custom_objects=layers, compile=False)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from imbalance_tf.evaluation.intervals import arm_table, by_case, paired_differences
 
@@ -52,6 +53,7 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     figure, axes = _rows(table, "volume", "predicted / true volume", none=1)
     for axis in axes:
         axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_locator(_few_ticks())  # powers of 2 lie too far apart
         axis.xaxis.set_major_formatter("{x:g}")
     return closed(figure)
 
@@ -97,6 +99,7 @@ def _rows(
         axis.set_yticks(range(len(arms)), arms if axis is axes[0] else [])
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         axis.set_axisbelow(True)
+        axis.xaxis.set_major_locator(_few_ticks())
         if none is not None:
             axis.axvline(none, color=INK, linewidth=0.8)
         for row, (arm, style) in enumerate(arm_styles(arms).items()):
@@ -106,3 +109,7 @@ def _rows(
             axis.plot(line[value], row, linestyle="", markersize=6, **style)
     figure.supxlabel(title, fontsize="medium")  # of all panels: it may be wider than one
     return figure, axes
+
+
+def _few_ticks() -> MaxNLocator:
+    return MaxNLocator(5, steps=[1, 2, 5, 10])
