@@ -240,6 +240,7 @@ def test_volumes_are_geometric_means_on_a_logarithmic_axis():
     for axis, region in zip(figure.axes, REGIONS, strict=True):
         assert axis.get_xscale() == "log"
         assert list(axis.get_lines()[0].get_xdata()) == [1, 1]
+        assert axis.get_xlim()[0] < 0.5 < 2 < axis.get_xlim()[1]  # two ticks beside 1
         for row, (arm, mark) in enumerate(zip(ARMS, _marks(axis), strict=True)):
             values = _values(logs, arm, region, "log")
             low, high = interval(values)

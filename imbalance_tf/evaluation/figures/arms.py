@@ -55,6 +55,8 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_locator(_few_ticks())  # powers of 2 lie too far apart
         axis.xaxis.set_major_formatter("{x:g}")
+        low, high = axis.get_xlim()
+        axis.set_xlim(min(low, 0.48), max(high, 2.1))  # or 1 might be the only tick
     return closed(figure)
 
 
