@@ -126,17 +126,22 @@ def _settings(profile, data, seed, files, scheme, on_error, cases) -> dict:
 
 
 @main.command()
+@click.argument("notebooks", nargs=-1)
 @_cohort_options
 @click.option("--test-cases", **_COUNT, help="Test on N of the cases; three in ten by default.")
-def run(out, test_cases, **cohort):
-    """Execute the five notebooks and compare the three strategies.
+@click.option("--all", "every", is_flag=True, help="Execute the notebooks beyond the paper too.")
+def run(notebooks, out, test_cases, every, **cohort):
+    """Execute the five notebooks on the paper and compare its three strategies.
 
-    What is finished is read. A run that was stopped goes on from its last finished epoch.
+    Or execute NOTEBOOKS, by name or number. What is finished is read. A run that was stopped goes
+    on from its last finished epoch.
     """
+    from .notebooks import chosen_notebooks
     from .runner import run_lab
 
+    paths = chosen_notebooks(notebooks, every=every)
     settings = _settings(**cohort) | {"test_cases": test_cases}
-    run_lab(Path(out or Path("results") / cohort["profile"]).resolve(), settings)
+    run_lab(paths, Path(out or Path("results") / cohort["profile"]).resolve(), settings)
 
 
 @main.command()

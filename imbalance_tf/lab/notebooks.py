@@ -4,7 +4,7 @@ import base64
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -15,7 +15,15 @@ from nbconvert import HTMLExporter
 import imbalance_tf
 from imbalance_tf.cohort.disk import set_aside, write_whole
 
-__all__ = ["NotebookError", "copy_notebooks", "execute_notebook", "notebook_paths"]
+__all__ = [
+    "NotebookError",
+    "chosen_notebooks",
+    "copy_notebooks",
+    "execute_notebook",
+    "notebook_paths",
+]
+
+ON_THE_PAPER = 5  # of the notebooks, the first; the others go beyond it
 
 
 class NotebookError(RuntimeError):
@@ -29,6 +37,34 @@ def notebook_paths() -> list[Path]:
         if paths := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
             return paths
     raise FileNotFoundError(f"no notebooks in {package / '_notebooks'}; install the package again")
+
+
+def chosen_notebooks(names: Sequence[str] = (), *, every: bool = False) -> list[Path]:
+    """The notebooks of these names or numbers; without any, those on the paper, or every one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such notebook.
+
+    Examples
+    --------
+    >>> [path.stem for path in chosen_notebooks(["4", "01_data_exploration"])]
+    ['04_hard_example_mining', '01_data_exploration']
+    >>> len(chosen_notebooks())
+    5
+    """
+    paths = notebook_paths()
+    if not names:
+        return paths if every else paths[:ON_THE_PAPER]
+    known = {path.stem: path for path in paths} | {str(int(path.stem[:2])): path for path in paths}
+    chosen = [known.get(name) or known.get(name.lstrip("0")) for name in names]
+    if unknown := [name for name, path in zip(names, chosen, strict=True) if path is None]:
+        raise ValueError(
+            f"notebook {', '.join(unknown)}; a number or one of "
+            f"{', '.join(path.stem for path in paths)} is expected"
+        )
+    return [path for path in chosen if path]
 
 
 def copy_notebooks(folder: Path) -> list[Path]:

@@ -4,11 +4,10 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from imbalance_tf.cohort.disk import write_whole
@@ -18,7 +17,7 @@ from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.result import ExperimentResult
 
 from .estimate import Forecast
-from .notebooks import NotebookError, execute_notebook, notebook_paths
+from .notebooks import NotebookError, execute_notebook
 from .workspace import open_lab
 
 __all__ = ["run_lab"]
@@ -27,11 +26,13 @@ SETTINGS = "lab.json"
 MANY = 20  # with more test cases, the time that it will take is said beforehand
 
 
-def run_lab(out: Path, settings: dict) -> pd.DataFrame:
-    """Execute all notebooks, and print and keep the comparison of Dice.
+def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
+    """Execute notebooks, and print and keep the comparison of Dice if the paper's arms are there.
 
     Parameters
     ----------
+    paths : sequence of Path
+        The notebooks, in order.
     out : Path
         Gets the executed notebooks, their HTML pages and figures, ``dice_comparison.csv``, the
         embedded cohort if it is used, and a folder for each run.
@@ -52,13 +53,16 @@ def run_lab(out: Path, settings: dict) -> pd.DataFrame:
         with FileLock(out / ".lab.lock", timeout=0):
             _refuse_other_results(out, settings)
             write_whole(out / SETTINGS, json.dumps(settings, indent=2))
-            _execute_all(out, settings, folders, forecast)
-            return _compare(out, folders, scheme, started)
+            _execute_all(paths, out, settings, folders, forecast)
     except Timeout as error:
         raise FileExistsError(
             f"another imbalance-tf run is writing into {out}; wait for it, or choose another "
             f"folder with --out"
         ) from error
+    if all(folder.exists() for folder in folders.values()):
+        _compare(out, folders, scheme)
+    click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All results: {out}")
+    click.echo(f"Start here: {out / 'html' / (paths[-1].stem + '.html')}")
 
 
 def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, Forecast]:
@@ -94,9 +98,12 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
 
 
 def _execute_all(
-    out: Path, settings: dict, folders: Mapping[str, Path], forecast: Forecast
+    paths: Sequence[Path],
+    out: Path,
+    settings: dict,
+    folders: Mapping[str, Path],
+    forecast: Forecast,
 ) -> None:
-    paths = notebook_paths()
     for number, path in enumerate(paths, start=1):
         click.secho(f"\n[{number}/{len(paths)}] {path.stem}", bold=True)
         missing = [strategy for strategy, folder in folders.items() if not folder.exists()]
@@ -114,10 +121,8 @@ def _execute_all(
             click.echo(f"about {forecast.left():.1f} hours left")
 
 
-def _compare(
-    out: Path, folders: dict[str, Path], scheme: LabelScheme, started: float
-) -> pd.DataFrame:
-    """Keep and print the table, and say where to look."""
+def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
+    """Keep and print the table."""
     results = {name: ExperimentResult.read(folder) for name, folder in folders.items()}
     table = comparison_table(
         {name: result.dice for name, result in results.items()},
@@ -132,9 +137,6 @@ def _compare(
     for name in scheme.regions:
         if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
             click.echo(f"Dice of {name}: over {fewer} cases; undefined for those without any")
-    click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All results: {out}")
-    click.echo(f"Start here: {out / 'html' / (notebook_paths()[-1].stem + '.html')}")
-    return table
 
 
 def _refuse_unwritable(out: Path) -> None:

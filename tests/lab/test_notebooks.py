@@ -13,7 +13,12 @@ import pytest
 from nbclient import NotebookClient
 
 from imbalance_tf import write_phantom_cohort
-from imbalance_tf.lab.notebooks import NotebookError, execute_notebook, notebook_paths
+from imbalance_tf.lab.notebooks import (
+    NotebookError,
+    chosen_notebooks,
+    execute_notebook,
+    notebook_paths,
+)
 
 NAMES = [
     "01_data_exploration",
@@ -21,6 +26,8 @@ NAMES = [
     "03_balanced_sampling",
     "04_hard_example_mining",
     "05_dice_comparison",
+    "06_thresholds_and_shares",
+    "10_how_sure",
 ]
 PARAMETERS = {
     "profile",
@@ -52,7 +59,7 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
-def test_the_five_notebooks_are_there():
+def test_the_notebooks_are_there():
     assert [path.stem for path in notebook_paths()] == NAMES
 
 
@@ -92,7 +99,7 @@ def test_one_tagged_annotated_parameters_cell(path):
 def smoke(tmp_path_factory, fresh_environment):
     """The whole lab in the smoke profile, as a person runs it, from another folder."""
     folder = tmp_path_factory.mktemp("smoke")
-    done = _run(folder, fresh_environment)
+    done = _run(folder, fresh_environment, "--all")
     return folder / "results" / "smoke", done.stdout
 
 
@@ -217,13 +224,13 @@ def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
         assert "my answer" not in executed.read_text()
 
 
-def test_the_last_notebook_alone_runs_the_whole_lab_on_real_files(tmp_path, write_case):
+def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_case):
     """In any order, by papermill itself, on a folder of cases, with BraTS 2013's kind of names."""
     case_folder = tmp_path / "cases"
     for number, name in enumerate(("0001", "NA", "1e5")):
         write_case(case_folder, name, seed=number)
     papermill.execute_notebook(
-        str(notebook_paths()[-1]),
+        str(*chosen_notebooks(["5"])),
         str(tmp_path / "05.ipynb"),
         parameters={"profile": "smoke", "data": str(case_folder), "out": str(tmp_path / "out")},
         progress_bar=False,
@@ -237,7 +244,7 @@ def test_another_disease_goes_through_the_whole_lab(tmp_path, fresh_environment)
     cases = write_phantom_cohort(
         tmp_path / "cases", cases=4, slice_thickness=10, disease="lesions", progress=False
     )
-    _run(tmp_path, fresh_environment, "--data", str(cases))
+    _run(tmp_path, fresh_environment, "--all", "--data", str(cases))
     out = tmp_path / "results" / "smoke"
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
@@ -246,6 +253,20 @@ def test_another_disease_goes_through_the_whole_lab(tmp_path, fresh_environment)
         executed = nbformat.read(out / "notebooks" / f"{name}.ipynb", as_version=4)
         printed = [o.get("text", "") for c in executed.cells for o in c.get("outputs", [])]
         assert "enhancing" not in "".join(printed)
+
+
+def test_one_notebook_is_run_by_its_number(tmp_path, fresh_environment):
+    done = _run(tmp_path, fresh_environment, "01")
+    out = tmp_path / "results" / "smoke"
+    assert [path.stem for path in (out / "html").iterdir()] == ["01_data_exploration"]
+    assert "Start here: " in done.stdout
+    assert "01_data_exploration.html" in done.stdout
+    assert "Mean Dice" not in done.stdout, "nothing is trained yet"
+
+
+def test_a_notebook_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"notebook 7; a number or one of 01_data_exploration, "):
+        chosen_notebooks(["1", "7"])
 
 
 def test_an_unknown_parameter_names_the_known_ones(tmp_path):
