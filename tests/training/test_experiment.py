@@ -14,7 +14,7 @@ import pytest
 
 from imbalance_tf import ExperimentConfig, dice_scores, load_cohort, run_experiment, segment
 from imbalance_tf.lab.profiles import fastest_precision
-from imbalance_tf.training.experiment import run_folder
+from imbalance_tf.training.experiment import _made_once, run_folder
 
 CONFIG = ExperimentConfig(
     "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
@@ -166,6 +166,24 @@ def test_the_same_seed_gives_the_same_run(split, straight, tmp_path):
     again = run_experiment(CONFIG, *split, tmp_path)
     pd.testing.assert_frame_equal(again.history, straight.history)
     pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+def test_a_private_folder_is_as_readable_as_any(tmp_path):
+    for name, private in {"mine": True, "shared": False}.items():
+        _made_once(tmp_path / name, lambda partial: None, private)
+    mine, shared = (tmp_path / name for name in ("mine", "shared"))
+    assert mine.stat().st_mode == shared.stat().st_mode
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_of_two_private_folders_the_first_that_is_complete_counts(tmp_path):
+    def fill(partial):
+        (partial / "late").touch()
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "early").touch()
+
+    _made_once(tmp_path / "run", fill, private=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["early", "run"]
 
 
 @pytest.fixture
