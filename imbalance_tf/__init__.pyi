@@ -128,7 +128,12 @@ from .training.losses import (
 from .training.losses import (
     Loss as Loss,
 )
-from .training.mining import HardExampleMining as HardExampleMining
+from .training.mining import (
+    HardExampleMining as HardExampleMining,
+)
+from .training.mining import (
+    mine as mine,
+)
 from .training.networks import (
     Network as Network,
 )

@@ -1,8 +1,8 @@
-"""HardExampleMining: the Keras callback that refreshes the hard pool between epochs."""
+"""Hard examples: found once (`mine`), or between the epochs of a training (`HardExampleMining`)."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,42 @@ from imbalance_tf.sampling.samplers import HardExampleSampler
 
 from .parts import expect
 
-__all__ = ["HardExampleMining"]
+__all__ = ["HardExampleMining", "mine"]
 
 _BATCH = 500  # patches at a time
 _STREAM = 1  # keeps the candidates' random numbers apart from those of the batches
+
+
+def mine(
+    model: keras.Model, sampler: HardExampleSampler, *, epoch: int = 1, **settings: Any
+) -> pd.DataFrame:
+    """Find what a classifier finds hard, and make it the pool of the sampler.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Patches in, logits of the class of the centre out.
+    sampler : HardExampleSampler
+    epoch : int
+        The same candidates as `HardExampleMining` takes before this epoch, counted from 0.
+    **settings
+        As those of `HardExampleMining`: threshold, candidates, classes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The pool, hardest first: see `HardExampleMining.hard`.
+
+    Examples
+    --------
+    >>> hard = mine(model, HardExampleSampler(train, seed=0), candidates_per_class=20)
+    >>> hard["probability"].is_monotonic_increasing, set(hard["why"]) <= {"wrong", "unsure"}
+    (True, True)
+    """
+    mining = HardExampleMining(sampler, **settings)
+    mining.set_model(model)
+    mining.on_epoch_begin(epoch)
+    return mining.hard
 
 
 class HardExampleMining(keras.callbacks.Callback):
