@@ -6,6 +6,8 @@ from scipy.special import softmax
 
 from imbalance_tf import fully_convolutional, patch_cnn, segment
 from imbalance_tf._tensorflow import keras
+from imbalance_tf.network import agreement
+from imbalance_tf.network.core import core_of
 
 from ..conftest import patches_at
 
@@ -248,3 +250,13 @@ def test_a_global_dtype_policy_changes_nothing(policy):
     keras.config.set_dtype_policy("float32")
     usual = patch_cnn(channels=2, classes=5, patch_size=31, seed=1)
     assert np.array_equal(usual.predict_on_batch(patches_at(images, centres, 31)), logits)
+
+
+def test_logits_of_half_precision_may_be_as_inexact_as_that(monkeypatch):
+    """In a trained model they add and subtract bfloat16 values: 1 % apart is then no refusal."""
+    monkeypatch.setattr(agreement, "_apart", lambda one, other: 0.01)
+    half = patch_cnn(channels=1, classes=2, patch_size=22, precision="mixed_bfloat16")
+    assert half.layers[-1].compute_dtype == "float32"
+    core_of(half)
+    with pytest.raises(ValueError, match=r"'convolution_1' \(Conv2D\) .* differ by 0.01"):
+        core_of(patch_cnn(channels=1, classes=2, patch_size=22))
