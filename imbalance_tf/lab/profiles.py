@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbalance_tf.sampling.paper import BATCH_SIZE, PATCH_SIZE, THRESHOLD
+
 __all__ = ["PROFILES", "TEST_SHARE", "Profile", "fastest_precision", "profile_named"]
 
 TEST_SHARE = 0.3
@@ -23,9 +25,9 @@ class Profile:
     candidates_per_class: int
     cases: int
     slice_thickness: int
-    batch_size: int = 120
-    patch_size: int = 64
-    threshold: float = 0.75
+    batch_size: int = BATCH_SIZE
+    patch_size: int = PATCH_SIZE
+    threshold: float = THRESHOLD
 
 
 PROFILES: Mapping[str, Profile] = {

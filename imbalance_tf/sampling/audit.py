@@ -9,8 +9,9 @@ import pandas as pd
 from imbalance_tf._tensorflow import tf
 from imbalance_tf.cohort.cohort import Cohort
 
+from .paper import BATCH_SIZE, PATCH_SIZE
 from .patches import cut_patches
-from .protocol import BATCH_SIZE, PATCH_SIZE, Sampler
+from .protocol import Sampler
 
 __all__ = ["Audit", "audit"]
 

@@ -11,7 +11,8 @@ from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import SCHEMES
 
-from .protocol import BATCH_SIZE, checked_centres
+from .paper import BATCH_SIZE
+from .protocol import checked_centres
 
 __all__ = ["check_sampler"]
 

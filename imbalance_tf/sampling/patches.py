@@ -11,7 +11,8 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .buffers import Buffers
 from .calls import waited_for
-from .protocol import BATCH_SIZE, PATCH_SIZE, Sampler, checked_centres
+from .paper import BATCH_SIZE, PATCH_SIZE
+from .protocol import Sampler, checked_centres
 
 __all__ = ["cut_patches", "patch_dataset"]
 

@@ -1,4 +1,4 @@
-"""What a sampler is, what it gives, and the size of the paper's batches."""
+"""What a sampler is, and what it gives."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,10 +7,7 @@ import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
 
-__all__ = ["BATCH_SIZE", "PATCH_SIZE", "Sampler", "checked_centres"]
-
-BATCH_SIZE, PATCH_SIZE = 120, 64
-"""The paper's: patches in a batch, and rows and columns of a patch."""
+__all__ = ["Sampler", "checked_centres"]
 
 
 class Sampler(Protocol):

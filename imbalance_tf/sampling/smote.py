@@ -6,6 +6,7 @@ from imbalance_tf._tensorflow import tf
 from imbalance_tf.cohort.case import AIR
 
 from .calls import waited_for
+from .paper import BATCH_SIZE, PATCH_SIZE
 from .patches import cut_patches, patch_dataset
 from .samplers import BalancedSampler
 
@@ -20,8 +21,8 @@ def smote_dataset(
     steps: int,
     neighbours: int = 5,
     pool: int = 300,
-    batch_size: int = 120,
-    patch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
+    patch_size: int = PATCH_SIZE,
 ) -> tf.data.Dataset:
     """As `patch_dataset`, but the patches that a class has beyond a random batch are synthetic.
 

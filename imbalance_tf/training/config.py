@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from imbalance_tf.sampling.paper import BATCH_SIZE, PATCH_SIZE, THRESHOLD
+
 from .arms import Arm, TwoStage, arm_named
 from .batches import Random
 from .decisions import Finish
@@ -51,10 +53,10 @@ class ExperimentConfig:
     arm: Any  # accepts a name, is an Arm or TwoStage
     epochs: int
     steps: int
-    batch_size: int = 120
-    patch_size: int = 64
+    batch_size: int = BATCH_SIZE
+    patch_size: int = PATCH_SIZE
     learning_rate: float = 1e-3
-    threshold: float = 0.75
+    threshold: float = THRESHOLD
     candidates_per_class: int = 1000
     precision: str = field(default="float32", compare=False)
     seed: int = 0

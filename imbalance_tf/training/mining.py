@@ -11,6 +11,7 @@ from scipy.special import softmax
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.network.dense import segment
+from imbalance_tf.sampling.paper import THRESHOLD
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import HardExampleSampler
 
@@ -109,7 +110,7 @@ class HardExampleMining(keras.callbacks.Callback):
         self,
         sampler: HardExampleSampler,
         *,
-        threshold: float = 0.75,
+        threshold: float = THRESHOLD,
         candidates_per_class: int = 1000,
         candidates: Literal["random", "slices"] = "random",
         slices_per_class: int = 2,
