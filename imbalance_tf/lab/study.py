@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
@@ -90,7 +92,9 @@ def carry_out(
         figure = figures.dice_by_arm(each, regions)
     else:
         figure = figures.dice_by_arm(results, regions)
-    figure.savefig(table.with_suffix(".png"), dpi=150)
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=150)
+    write_whole(table.with_suffix(".png"), picture.getvalue())
     click.echo(written_table(results, regions))
     click.echo(written_claims(results, lab.train))
     click.echo(f"\n{table}, and the figure beside it")
