@@ -15,6 +15,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import write_whole
 
 from .config import ExperimentConfig, Training
 from .result import ExperimentResult, complete, read_table, read_training
@@ -149,10 +150,12 @@ def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> 
     def fill(partial: Path) -> None:
         from .run import train as train_model  # reading needs no TensorFlow
 
-        _say_what_is_not_read(place, about)
-        spent = train_model(training, train, partial, before)
-        kept = {**about, "arm": training.arm.name, "spent": spent, **_provenance()}
-        (partial / "config.json").write_text(json.dumps(kept, indent=2))
+        if not (partial / "config.json").exists():  # else killed just before it got its name
+            _say_what_is_not_read(place, about)
+            spent = train_model(training, train, partial, before)
+            kept = {**about, "arm": training.arm.name, "spent": spent, **_provenance()}
+            write_whole(partial / "config.json", json.dumps(kept, indent=2))
+        (partial / "spent.json").unlink(missing_ok=True)  # it stands in the config from now on
 
     _made_once(place, fill, private)
     read_training(place)  # refuses what is not complete

@@ -181,7 +181,6 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         _save_whole(load_model(half), final)
         half.unlink()
     took = json.loads(spent.read_text())
-    spent.unlink()
     mined = prepared.mining.candidates_of_an_epoch if prepared.mining else 0
     return {
         "precision": took["precision"],

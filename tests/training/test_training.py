@@ -232,6 +232,25 @@ def test_the_history_is_never_torn(split, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(resumed.history, straight.history)
 
 
+def test_killed_just_before_it_gets_its_name_nothing_is_trained_again(
+    split, straight, tmp_path, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    def named(source, target):
+        return killed() if os.path.isdir(source) else os.rename(source, target)
+
+    monkeypatch.setattr(experiment.os, "replace", named)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(CONFIG, *split, tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr("imbalance_tf.training.run.train", killed)
+    resumed = run_experiment(CONFIG, *split, tmp_path)
+    pd.testing.assert_frame_equal(resumed.history, straight.history)
+    assert not list(tmp_path.rglob("spent.json"))
+
+
 def test_a_run_keeps_the_precision_that_it_was_begun_in(split, tmp_path):
     config = replace(CONFIG, epochs=2, precision="mixed_bfloat16")
     _half_run(split, tmp_path, config)
