@@ -7,7 +7,7 @@ from scipy.stats import binom
 
 from imbalance_tf import AIR, BalancedSampler
 from imbalance_tf.sampling.patches import cut_patches
-from imbalance_tf.sampling.smote import interpolated, nearest, smote_dataset
+from imbalance_tf.sampling.smote import interpolate, nearest, smote_dataset
 
 from ..conftest import relabelled
 
@@ -174,7 +174,9 @@ def test_a_class_of_one_voxel_is_repeated(cohort):
 def test_a_line_has_both_ends():
     """Two patches, 0 and 1: what lies between them is as often in any tenth as in another."""
     patches = np.array([0, 1], np.float32).reshape(2, 1, 1, 1)
-    made = interpolated(patches, nearest(patches, 5), 5000, np.random.default_rng(0)).ravel()
+    made = np.empty((5000, *patches.shape[1:]), patches.dtype)
+    interpolate(patches, nearest(patches, 5), np.random.default_rng(0), out=made)
+    made = made.ravel()
     tenths = np.histogram(made, bins=10, range=(0, 1))[0]
     assert tenths.sum() == 5000
     assert np.abs(tenths - 500).max() < 5 * 500**0.5
