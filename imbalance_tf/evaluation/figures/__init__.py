@@ -9,8 +9,10 @@ from .arms import dice_by_arm, dice_by_length, difference_to, volumes_by_arm
 from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
+from .slider import Slider, slider
 
 __all__ = [
+    "Slider",
     "batches",
     "case_page",
     "class_shares",
@@ -24,6 +26,7 @@ __all__ = [
     "modalities",
     "patch_on_slice",
     "segmentations",
+    "slider",
     "training_curve",
     "volumes",
     "volumes_by_arm",
