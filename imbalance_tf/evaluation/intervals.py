@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["arm_table", "by_case", "interval", "paired_differences"]
+__all__ = ["arm_table", "by_case", "in_words", "interval", "paired_differences", "verdicts"]
 
 LARGEST_RATIO = 20
 
@@ -101,6 +101,34 @@ def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -
         for region in regions
     }
     return _table(differences).rename(columns={"mean": "difference"})
+
+
+def verdicts(differences: pd.DataFrame) -> pd.Series:
+    """Of each of the `paired_differences`: on which side of zero its whole interval lies.
+
+    Returns
+    -------
+    pandas.Series
+        ``"higher"``, ``"lower"`` or ``"undecided"``.
+    """
+    sides = [differences["low"] > 0, differences["high"] < 0]
+    return pd.Series(np.select(sides, ["higher", "lower"], "undecided"), differences.index)
+
+
+def in_words(differences: pd.DataFrame) -> pd.DataFrame:
+    """One row per arm, one column per region: each of the `paired_differences` with its verdict.
+
+    Examples
+    --------
+    >>> index = pd.MultiIndex.from_tuples([("hard", "whole")], names=["arm", "region"])
+    >>> in_words(pd.DataFrame({"difference": 0.03, "low": 0.01, "high": 0.05}, index))
+    region          whole
+    arm
+    hard    +0.030 higher
+    """
+    cells = differences["difference"].map("{:+.3f} ".format) + verdicts(differences)
+    arms, regions = (cells.index.unique(level) for level in (0, 1))
+    return cells.unstack().reindex(index=arms, columns=regions)
 
 
 def _table(values: Mapping[tuple[str, str], pd.Series]) -> pd.DataFrame:

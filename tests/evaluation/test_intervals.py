@@ -13,7 +13,14 @@ from imbalance_tf.evaluation.figures import (
     volumes_by_arm,
 )
 from imbalance_tf.evaluation.figures.style import STRATEGIES, arm_styles
-from imbalance_tf.evaluation.intervals import arm_table, by_case, interval, paired_differences
+from imbalance_tf.evaluation.intervals import (
+    arm_table,
+    by_case,
+    in_words,
+    interval,
+    paired_differences,
+    verdicts,
+)
 
 REGIONS = ["whole", "core"]
 
@@ -327,3 +334,12 @@ def test_colours_stand_out_from_white():
     colours = {style["color"] for name, style in arm_styles(MANY).items() if name not in STRATEGIES}
     assert len(colours) == 7
     assert {colour: contrast(colour) for colour in colours if contrast(colour) < 3} == {}
+
+
+def test_a_difference_is_decided_where_its_whole_interval_lies_on_one_side():
+    index = pd.MultiIndex.from_product([["a", "b"], ["whole", "core"]], names=["arm", "region"])
+    columns = {"difference": [0.1, -0.1, 0.1, 0], "low": [0.05, -0.2, -0.1, np.nan]}
+    found = pd.DataFrame({**columns, "high": [0.2, -0.05, 0.3, np.nan]}, index)
+    assert verdicts(found).tolist() == ["higher", "lower", "undecided", "undecided"]
+    assert in_words(found).loc["a"].tolist() == ["+0.100 higher", "-0.100 lower"]
+    assert in_words(found).columns.tolist() == ["whole", "core"]
