@@ -27,6 +27,7 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
     "06_thresholds_and_shares",
+    "08_other_remedies",
     "10_how_sure",
 ]
 PARAMETERS = {
@@ -121,8 +122,11 @@ def test_the_lab_leaves_all_that_it_promises(smoke):
         assert len(figures) >= 4
         assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
     runs = sorted(path.name.rpartition("-")[0] for path in (out / "runs").glob("[!.]*"))
-    # The paper's three, and a threshold and a share of one's own.
-    assert runs == ["balanced"] * 2 + ["balanced-mining"] * 2 + ["random"]
+    # The paper's three, a threshold and a share of one's own, and three other remedies.
+    assert runs == [
+        *("balanced", "balanced", "balanced-mining", "balanced-mining", "balanced-naturalhead"),
+        *("random", "random-crossentropy", "smote"),
+    ]
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
     assert {"whole", "core", "active", "healthy", "volume whole"} < set(table)
