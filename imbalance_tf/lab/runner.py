@@ -37,7 +37,7 @@ def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
         Gets the executed notebooks, their HTML pages and figures, ``dice_comparison.csv``, the
         embedded cohort if it is used, and a folder for each run.
     settings : dict
-        The parameters of the notebooks, without ``out``.
+        The arguments of `open_lab`, without ``out``.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     )
     folders = {strategy: lab.run_folder(strategy) for strategy in PAPER_ARMS}
     forecast = Forecast({})
-    if lab.profile.name == "paper" or len(lab.test) > MANY:
+    if lab.profile.name in ("evening", "paper") or len(lab.test) > MANY:
         click.echo("Measuring a few steps ...")
         forecast = Forecast.of(lab)
         click.echo(
@@ -109,7 +109,7 @@ def _execute_all(
         missing = [strategy for strategy, folder in folders.items() if not folder.exists()]
         begun = time.monotonic()
         try:
-            execute_notebook(path, out, {**settings, "out": str(out)})
+            execute_notebook(path, out, _parameters(settings, out))
         except NotebookError as error:
             raise click.ClickException(str(error)) from error
         seconds = time.monotonic() - begun
@@ -119,6 +119,13 @@ def _execute_all(
             forecast.took(strategy, seconds / 3600 / len(trained))
         if trained and forecast.left():
             click.echo(f"about {forecast.left():.1f} hours left")
+
+
+def _parameters(settings: dict, out: Path) -> dict:
+    """The parameters of a notebook: what is of a folder of one's own is one dict in them."""
+    always = ("profile", "seed")
+    own = {name: value for name, value in settings.items() if name not in always and value}
+    return {**{name: settings[name] for name in always}, "out": str(out), "own": own}
 
 
 def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:

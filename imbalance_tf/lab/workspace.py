@@ -154,7 +154,7 @@ def open_lab(
 
     Parameters
     ----------
-    profile : {"smoke", "lab", "paper"}
+    profile : {"smoke", "lab", "evening", "paper"}
     data : path, optional
         A folder of real cases; by default the embedded cohort, in ``<out>/phantom-...``.
     out : path, optional
