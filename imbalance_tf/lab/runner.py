@@ -125,7 +125,7 @@ def _parameters(settings: dict, out: Path) -> dict:
     """The parameters of a notebook: what is of a folder of one's own is one dict in them."""
     always = ("profile", "seed")
     own = {name: value for name, value in settings.items() if name not in always and value}
-    return {**{name: settings[name] for name in always}, "out": str(out), "own": own}
+    return {**{name: settings[name] for name in always}, "out": str(out), "own_data": own}
 
 
 def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:

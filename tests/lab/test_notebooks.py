@@ -29,7 +29,7 @@ NAMES = [
     "06_thresholds_and_shares",
     "10_how_sure",
 ]
-PARAMETERS = {"profile", "out", "seed", "own"}
+PARAMETERS = {"profile", "out", "seed", "own_data"}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 NOISE = re.compile(
     r"oneDNN|cpu_feature_guard|computation_placer|cuda|TensorRT|absl|rendezvous|XLA|"
@@ -225,7 +225,7 @@ def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_c
         str(tmp_path / "05.ipynb"),
         parameters={
             "profile": "smoke",
-            "own": {"data": str(case_folder)},
+            "own_data": {"data": str(case_folder)},
             "out": str(tmp_path / "out"),
         },
         progress_bar=False,
@@ -265,7 +265,9 @@ def test_a_notebook_that_is_none_is_refused():
 
 
 def test_an_unknown_parameter_names_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"no parameter 'epochs'; it has profile, out, seed, own"):
+    with pytest.raises(
+        ValueError, match=r"no parameter 'epochs'; it has profile, out, seed, own_data"
+    ):
         execute_notebook(notebook_paths()[0], tmp_path, {"epochs": 3})
     assert not list(tmp_path.iterdir())
 
