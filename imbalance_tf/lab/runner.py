@@ -18,11 +18,11 @@ from imbalance_tf.training.result import ExperimentResult
 
 from .estimate import Forecast
 from .notebooks import NotebookError, execute_notebook
+from .pages import SETTINGS, TABLE, write_start_page
 from .workspace import open_lab
 
 __all__ = ["run_lab"]
 
-SETTINGS = "lab.json"
 MANY = 20  # with more test cases, the time that it will take is said beforehand
 
 
@@ -62,7 +62,7 @@ def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
     if all(folder.exists() for folder in folders.values()):
         _compare(out, folders, scheme)
     click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All results: {out}")
-    click.echo(f"Start here: {out / 'html' / (paths[-1].stem + '.html')}")
+    click.echo(f"Start here: {write_start_page(out)}")
 
 
 def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, Forecast]:
@@ -135,7 +135,7 @@ def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
         {name: result.dice for name, result in results.items()},
         {name: result.volume_ratios for name, result in results.items()},
     )
-    write_whole(out / "dice_comparison.csv", table.to_csv())
+    write_whole(out / TABLE, table.to_csv())
     volumes = [f"volume {region}" for region in scheme.regions]
     shown = [*scheme.regions, scheme.classes[0], *volumes]
     cases = len(results["random"].dice)
@@ -157,7 +157,7 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
     kept = out / SETTINGS
     if not kept.exists():
         # Notebooks in which somebody worked may have left runs there, which are used.
-        mine = ("notebooks", "html", "figures", "dice_comparison.csv")
+        mine = ("notebooks", "html", "figures", TABLE)
         if there := [name for name in mine if (out / name).exists()]:
             raise FileExistsError(
                 f"{out} has {', '.join(there)}, not made by imbalance-tf run; choose another "
