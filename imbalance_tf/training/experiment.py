@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import locked, write_whole
 

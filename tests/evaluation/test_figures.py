@@ -469,3 +469,26 @@ def test_thick_slices_are_shown_as_tall_as_they_are(cohort):
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")
+
+
+def test_the_way_of_a_patch_shows_it_in_every_modality_and_names_its_label(cohort):
+    centre = (1, 4, 30, 2)
+    case = cohort["large"]
+    (axis,) = figures.patch_to_label(cohort, centre, 16).axes
+    assert len(axis.images) == 2
+    front, behind = sorted(axis.images, key=lambda image: -image.get_zorder())
+    np.testing.assert_array_equal(front.get_array()[:, 6:], case.images[4, 22:38, :10, 1])
+    np.testing.assert_array_equal(behind.get_array()[:, 6:], case.images[4, 22:38, :10, 0])
+    said = texts(axis.texts)
+    assert f"label: {CLASSES[case.labels[4, 30, 2]]}\n(class of the centre voxel)" in said
+    assert set(CLASSES) < set(said)
+    bars = [bar for container in axis.containers for bar in container]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == COLOURS
+
+
+def test_the_loop_of_mining_names_its_settings():
+    (axis,) = figures.mining_loop(threshold=0.9, candidates=1000, batches=100).axes
+    said = " ".join(texts(axis.texts))
+    assert "100 batches" in said
+    assert "at most 1,000 of each class" in said
+    assert "right with under 90 %" in said

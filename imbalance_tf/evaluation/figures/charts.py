@@ -1,6 +1,7 @@
 """Charts of numbers: shares, curves, pools, Dice, volumes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def draws(table: pd.DataFrame) -> Figure:
         axis.barh(table.index, values.fillna(0), color=colours, edgecolor="black", linewidth=0.5)
         axis.set(xlabel=label, xlim=(0, None))
         axis.invert_yaxis()
-    mark = {"markersize": 24, "markeredgewidth": 3, "path_effects": [WHITE_EDGE]}
+    mark: dict[str, Any] = {"markersize": 24, "markeredgewidth": 3, "path_effects": [WHITE_EDGE]}
     axes[0].plot(100 * table["asked"], table.index, "k|", **mark)
     if table["asked"].notna().any():
         axes[0].set_xlabel(f"{axes[0].get_xlabel()}\n(black mark: the share asked for)")
