@@ -71,9 +71,7 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     Returns where the run of each strategy will be, the scheme, and the time left. Not the cohort,
     which would stay in memory beside those of the notebooks.
     """
-    click.echo(
-        "Reading the cohort" + ("" if settings["data"] else ", the embedded one (made first)")
-    )
+    click.echo("Reading the cohort" + ("" if settings["data"] else ", the embedded one"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # printed below, without a line of code
         lab = open_lab(**settings, out=out)

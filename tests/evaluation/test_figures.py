@@ -182,7 +182,7 @@ def test_draws_show_share_repeats_and_cases(drawn):
         assert axis.get_xlim()[0] == 0
         assert is_open(axis)
     assert [axis.get_xlabel() for axis in figure.axes] == [
-        "share of all samples, %",
+        "share of all samples, %\n(black mark: the share asked for)",
         "samples per distinct voxel",
         "cases covered, %",
     ]
@@ -193,8 +193,10 @@ def test_draws_show_share_repeats_and_cases(drawn):
     assert list(asked.get_ydata(orig=True)) == ["healthy", "lesion"]
     assert looks(asked) == ("#000000", "|")
     assert asked.get_markersize() > 20
-    assert entries(figure) == ["asked"]
-    assert not figures.draws(drawn.assign(asked=np.nan)).legends
+    (edge,) = edges(asked)  # or the mark would hide in the edge of a bar of just that length
+    assert to_hex(edge) == "#ffffff"
+    unasked = figures.draws(drawn.assign(asked=np.nan))
+    assert unasked.axes[0].get_xlabel() == "share of all samples, %"
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -391,8 +393,8 @@ def test_the_gallery_shows_every_hard_example_in_two_modalities(cohort):
     )
     figure = figures.gallery(cohort, examples, 16, columns=2)
     assert [part.get_suptitle() for part in figure.subfigs] == [
-        "is enhancing, predicted edema; p(true) = 0.100",
-        "is non-enhancing, predicted healthy; p(true) = 0.250",
+        "is enhancing, predicted edema\np(true) = 0.100",
+        "is non-enhancing, predicted healthy\np(true) = 0.250",
     ]
     for part, example in zip(figure.subfigs, examples.itertuples(), strict=True):
         assert [axis.get_xlabel() for axis in part.axes] == ["flair", "t1"]
@@ -431,6 +433,11 @@ def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):
             shows_scan(plain.images[0], scan[head_up])
             shows_scan(outlined.images[0], scan[head_up])
             assert not plain.collections
+            # The outlined one shows the tumour, and a little around it.
+            of_tumour = np.nonzero(labels[head_up] > 0)[::-1]
+            ends = (outlined.get_xlim(), outlined.get_ylim()[::-1])
+            for (low, high), where in zip(ends, of_tumour, strict=True):
+                assert (low, high) == (where.min() - 5, where.max() + 5)
             there = np.unique(labels[labels > 0])
             for outline, value in zip(outlined.collections, there, strict=True):
                 assert to_hex(outline.get_edgecolor()[0]).upper() == COLOURS[value]
@@ -462,3 +469,26 @@ def test_thick_slices_are_shown_as_tall_as_they_are(cohort):
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")
+
+
+def test_the_way_of_a_patch_shows_it_in_every_modality_and_names_its_label(cohort):
+    centre = (1, 4, 30, 2)
+    case = cohort["large"]
+    (axis,) = figures.patch_to_label(cohort, centre, 16).axes
+    assert len(axis.images) == 2
+    front, behind = sorted(axis.images, key=lambda image: -image.get_zorder())
+    np.testing.assert_array_equal(front.get_array()[:, 6:], case.images[4, 22:38, :10, 1])
+    np.testing.assert_array_equal(behind.get_array()[:, 6:], case.images[4, 22:38, :10, 0])
+    said = texts(axis.texts)
+    assert f"label: {CLASSES[case.labels[4, 30, 2]]}\n(class of the centre voxel)" in said
+    assert set(CLASSES) < set(said)
+    bars = [bar for container in axis.containers for bar in container]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == COLOURS
+
+
+def test_the_loop_of_mining_names_its_settings():
+    (axis,) = figures.mining_loop(threshold=0.9, candidates=1000, batches=100).axes
+    said = " ".join(texts(axis.texts))
+    assert "100 batches" in said
+    assert "at most 1,000 of each class" in said
+    assert "right with under 90 %" in said

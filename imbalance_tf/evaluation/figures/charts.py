@@ -1,6 +1,7 @@
 """Charts of numbers: shares, curves, pools, Dice, volumes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import OUTLINE, arm_legend, arm_styles, charts, class_colours, closed
+from .style import OUTLINE, WHITE_EDGE, arm_legend, arm_styles, charts, class_colours, closed
 
 __all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
 
@@ -70,9 +71,10 @@ def draws(table: pd.DataFrame) -> Figure:
         axis.barh(table.index, values.fillna(0), color=colours, edgecolor="black", linewidth=0.5)
         axis.set(xlabel=label, xlim=(0, None))
         axis.invert_yaxis()
-    axes[0].plot(100 * table["asked"], table.index, "k|", markersize=24, label="asked")
+    mark: dict[str, Any] = {"markersize": 24, "markeredgewidth": 3, "path_effects": [WHITE_EDGE]}
+    axes[0].plot(100 * table["asked"], table.index, "k|", **mark)
     if table["asked"].notna().any():
-        figure.legend(loc="outside lower left", frameon=False)
+        axes[0].set_xlabel(f"{axes[0].get_xlabel()}\n(black mark: the share asked for)")
     for axis in axes[1:]:
         axis.set_yticks([])
     return closed(figure)

@@ -132,9 +132,9 @@ def segmentations(
     """
     channel = shown_channel(cohort)
     titles = [cohort.modalities[channel], "truth", *maps]
-    figure, axes = panels(
-        len(case_ids), len(titles), width=2.6 * len(titles), height=3 * len(case_ids) + 0.4
-    )
+    side = min(2.6, 10 / len(titles))  # a wider figure would be shown smaller, its letters too
+    height = 1.15 * side * len(case_ids) + 0.6
+    figure, axes = panels(len(case_ids), len(titles), width=side * len(titles), height=height)
     for row, case in zip(axes, map(cohort.__getitem__, case_ids), strict=True):
         window = _widest(case)
         image = case.images[window][..., channel].astype(float)
@@ -160,13 +160,13 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
     >>> found = {"case": 0, "slice": 1, "row": 30, "column": 20, "label": 4, "predicted": 2}
     >>> figure = gallery(cohort, pd.DataFrame([found | {"probability": 0.1}]), 32)
     >>> figure.subfigs[0].get_suptitle()
-    'is enhancing, predicted edema; p(true) = 0.100'
+    'is enhancing, predicted edema\\np(true) = 0.100'
     """
     scheme, colours = cohort.scheme, class_colours(cohort.scheme.classes)
     names = [name for name in ("flair", "t1c") if name in cohort.modalities]
     names = (names + [name for name in cohort.modalities if name not in names])[:2]
     rows = -(-len(examples) // columns)
-    figure = plt.figure(figsize=(3.9 * columns, 2.4 * rows + 0.4), layout="constrained")
+    figure = plt.figure(figsize=(3.3 * columns, 2.25 * rows + 0.4), layout="constrained")
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
     for part, example in zip(parts, examples.itertuples(), strict=False):
         top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
@@ -179,11 +179,11 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
             axis.spines[:].set(color=colours[example.label], linewidth=3)
             axis.spines[:].set_path_effects([withStroke(linewidth=4.5, foreground=INK)])
             axis.plot(example.column, example.row, "+", color="red", markersize=9)
-            axis.set_xlabel(name, fontsize=8, labelpad=2)
+            axis.set_xlabel(name, fontsize=9, labelpad=2)
         part.suptitle(
-            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}; "
+            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}\n"
             f"p(true) = {example.probability:.3f}",
-            fontsize=8,
+            fontsize=10,
         )
     class_legend(figure, scheme, healthy=True)
     return closed(figure)

@@ -30,6 +30,7 @@ CLASS_COLOURS = {
 INK = "#333333"
 # Some of these colours hardly differ from white paper: their lines and marks get dark edges.
 OUTLINE: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.5, foreground=INK)]}
+WHITE_EDGE = withStroke(linewidth=6, foreground="white")
 # Other colours than the classes', and a marker each.
 STRATEGIES: dict[str, dict[str, Any]] = {
     "random": {"color": "#555555", "marker": "o", **OUTLINE},
