@@ -10,10 +10,9 @@ from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
 from .diagrams import mining_loop, patch_to_label
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
-from .slider import Slider, slider
+from .slider import slider
 
 __all__ = [
-    "Slider",
     "batches",
     "case_page",
     "class_shares",

@@ -62,7 +62,10 @@ def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     _arrow(axis, (7.95, 2.25), (8.65, 2.25))
     _arrow(axis, (0.2 + side / 2, 2.15), (2.45, 0.45), color="red", bend="angle,rad=4")
     _arrow(axis, (5.75, 0.45), (9.2, 1.9), bend="angle,angleA=0,angleB=90,rad=4")
-    return closed(figure)
+    text = f"A patch of {size} x {size} voxels in {len(channels)} modalities goes through the "
+    text += "network, which answers with a probability per class. The class of its centre voxel, "
+    text += f"{cohort.scheme.classes[label]}, is the label. The loss compares the two."
+    return closed(figure, text)
 
 
 def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
@@ -85,7 +88,15 @@ def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
     _arrow(axis, (5.6, 1), (3.9, 1), "pool")
     _arrow(axis, (2.1, 1.5), (2.1, 2.7), "batches")
     axis.text(0.4, 3.85, "first epoch: the pool is empty, so balanced batches", fontsize=9)
-    return closed(figure)
+    text = (
+        f"A loop of four steps. One epoch of training, {batches} batches. The network classifies "
+    )
+    text += f"at most {candidates} candidates of each class. Those that it gets wrong, or right "
+    text += (
+        f"with less than {threshold:.0%}, are the pool. The pool fills each class' share of the "
+    )
+    text += "next epoch's batches first, and any voxels of the class fill the rest."
+    return closed(figure, text)
 
 
 _CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
