@@ -8,14 +8,16 @@ up, the patient's right on the left.
 from .arms import dice_by_arm, dice_by_length, difference_to, volumes_by_arm
 from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
+from .diagrams import mining_loop, patch_to_label
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
-from .slider import Slider, slider
+from .slider import slider
+from .style import described, span
 
 __all__ = [
-    "Slider",
     "batches",
     "case_page",
     "class_shares",
+    "described",
     "dice_by_arm",
     "dice_by_case",
     "dice_by_length",
@@ -23,10 +25,13 @@ __all__ = [
     "draws",
     "gallery",
     "hard_pool",
+    "mining_loop",
     "modalities",
     "patch_on_slice",
+    "patch_to_label",
     "segmentations",
     "slider",
+    "span",
     "training_curve",
     "volumes",
     "volumes_by_arm",
