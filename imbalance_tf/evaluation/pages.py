@@ -14,8 +14,11 @@ __all__ = ["Piece", "described", "page"]
 class Piece:
     """What a notebook shows as the value of its cell."""
 
-    def __init__(self, html: str, png: bytes | None = None):
-        self.html, self.png = html, png
+    def __init__(self, html: str, text: str, png: bytes | None = None):
+        self.html, self.text, self.png = html, text, png
+
+    def __repr__(self) -> str:  # where no page is shown, and without an address in memory
+        return self.text
 
     def _repr_html_(self) -> str:
         return self.html
@@ -36,7 +39,7 @@ def described(figure: Figure, text: str) -> Piece:
     figure.savefig(picture, format="png", dpi=100)
     source = base64.b64encode(picture.getvalue()).decode()
     html = f'<img src="data:image/png;base64,{source}" alt="{escape(text)}" '
-    return Piece(f'{html}style="max-width: 100%">', picture.getvalue())
+    return Piece(f'{html}style="max-width: 100%">', text, picture.getvalue())
 
 
 def page(table: pd.DataFrame) -> Piece:
@@ -51,5 +54,5 @@ def page(table: pd.DataFrame) -> Piece:
     2
     """
     with pd.option_context("display.max_colwidth", None):
-        text = table.to_html(index=False)
-    return Piece(re.sub("<(t[hd])>", r'<\1 style="text-align: left">', text))
+        html, text = table.to_html(index=False), table.to_string(index=False)
+    return Piece(re.sub("<(t[hd])>", r'<\1 style="text-align: left">', html), text)

@@ -16,7 +16,7 @@ def test_a_described_figure_carries_its_picture_and_its_text():
     assert base64.b64decode(source) == piece._repr_png_()
     assert piece._repr_png_().startswith(b"\x89PNG")
     (text,) = re.findall(r'alt="([^"]+)"', piece._repr_html_())
-    assert html.unescape(text) == 'a "square" & more'
+    assert html.unescape(text) == repr(piece) == 'a "square" & more'
 
 
 def test_a_page_shows_every_word_and_aligns_every_cell():
@@ -26,4 +26,5 @@ def test_a_page_shows_every_word_and_aligns_every_cell():
     assert cells == ['<th style="text-align: left">'] * 2 + ['<td style="text-align: left">'] * 4
     assert long.strip() in shown.html
     assert "&lt;b&gt;" in shown.html
+    assert long.strip() in repr(shown)
     assert shown._repr_png_() is None

@@ -24,8 +24,11 @@ this.setAttribute('aria-valuetext', shown.dataset.value + '. ' + shown.alt);
 class Slider:
     """What `slider` returns: a notebook shows it as the value of its cell."""
 
-    def __init__(self, html: str):
-        self.html = html
+    def __init__(self, html: str, text: str):
+        self.html, self.text = html, text
+
+    def __repr__(self) -> str:  # where no page is shown, and without an address in memory
+        return self.text
 
     def _repr_html_(self) -> str:
         return self.html
@@ -88,5 +91,6 @@ def slider(
         f'<div class="frames"><label>{escape(label)} '
         f'<input type="range" min="0" max="{len(values) - 1}" value="{start}" '
         f'aria-valuetext="{first}. {text}" oninput="{escape(_MOVE)}"></label> '
-        f'<output aria-live="off">{first}</output><br>{"".join(frames)}</div>'
+        f'<output aria-live="off">{first}</output><br>{"".join(frames)}</div>',
+        f"slider: {label}, {show(values[0])} to {show(values[-1])}",
     )
