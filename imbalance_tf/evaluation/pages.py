@@ -13,6 +13,9 @@ class Piece:
     def __init__(self, html: str):
         self.html = html
 
+    def __repr__(self) -> str:
+        return "HTML"  # without an address, so that a cell that is run twice shows the same
+
     def _repr_html_(self) -> str:
         return self.html
 

@@ -131,7 +131,7 @@ def two_in_a_row(classes: Sequence[str]) -> Figure:
     text = f"Above, one network names a voxel {', '.join(classes)}. Below, a first network says "
     text += f"{healthy}, which is then the answer, or not. Only if not, a second network names the "
     text += f"kind: {', '.join(kinds)}."
-    return closed(figure, text)
+    return described(figure, text)
 
 
 _CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
