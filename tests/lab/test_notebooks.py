@@ -27,6 +27,7 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
     "06_thresholds_and_shares",
+    "07_two_classifiers",
     "10_how_sure",
 ]
 PARAMETERS = {"profile", "out", "seed", "own_data"}
@@ -111,8 +112,9 @@ def test_the_lab_leaves_all_that_it_promises(smoke):
         assert len(figures) >= 4
         assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
     runs = sorted(path.name.rpartition("-")[0] for path in (out / "runs").glob("[!.]*"))
-    # The paper's three, and a threshold and a share of one's own.
-    assert runs == ["balanced"] * 2 + ["balanced-mining"] * 2 + ["random"]
+    # The paper's three, a threshold and a share of one's own, and two classifiers in a row.
+    in_a_row = ["balanced-healthy_or_not", "balanced-which_kind"]
+    assert runs == sorted(["balanced"] * 2 + ["balanced-mining"] * 2 + ["random"] + in_a_row)
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
     assert {"whole", "core", "active", "healthy", "volume whole"} < set(table)
@@ -271,8 +273,8 @@ def test_one_notebook_is_run_by_its_number(tmp_path, fresh_environment):
 
 
 def test_a_notebook_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"notebook 7; a number or one of 01_data_exploration, "):
-        chosen_notebooks(["1", "7"])
+    with pytest.raises(ValueError, match=r"notebook 99; a number or one of 01_data_exploration, "):
+        chosen_notebooks(["1", "99"])
 
 
 def test_an_unknown_parameter_names_the_known_ones(tmp_path):
