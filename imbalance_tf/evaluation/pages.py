@@ -16,9 +16,6 @@ class Piece:
     def __repr__(self) -> str:  # where no page is shown, and without an address in memory
         return self.text
 
-    def __repr__(self) -> str:
-        return "HTML"  # without an address, so that a cell that is run twice shows the same
-
     def _repr_html_(self) -> str:
         return self.html
 
