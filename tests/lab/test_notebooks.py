@@ -27,6 +27,7 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
     "06_thresholds_and_shares",
+    "09_which_data",
     "10_how_sure",
 ]
 PARAMETERS = {
