@@ -19,11 +19,11 @@ def characteristics(cohort: Cohort) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per class, and per region that unites several: ``share`` of all brain voxels,
-        ``cases`` that have it, the ``nearest`` class outside it, and ``sd``, the distance to that.
-        It is between the mean intensities of a voxel (all modalities, all cases), in
-        standard deviations along the direction that tells the two apart best: Mahalanobis', with
-        the mean of the two covariances. What a network sees around a voxel comes on top.
+        One row per class and region: ``share`` of all brain voxels, ``cases`` that have it, the
+        ``nearest`` class outside it, and ``sd``, the distance to that: between the mean intensities
+        of a voxel (all modalities, all cases), in standard deviations along the direction that
+        tells the two apart best (Mahalanobis', with the mean of the two covariances). What a
+        network sees around a voxel comes on top.
 
     Examples
     --------
@@ -49,8 +49,7 @@ def moments(images: np.ndarray, labels: np.ndarray, brain: np.ndarray) -> Moment
 def table_of(cases: Iterable[Moments], scheme: LabelScheme, values: Sequence[int]) -> pd.DataFrame:
     """`characteristics` of the moments of each case; `values` are the labels of the classes."""
     label_of = dict(zip(scheme.classes, values, strict=True))
-    unions = {name: parts for name, parts in scheme.regions.items() if len(parts) > 1}
-    members = {**{name: (name,) for name in scheme.classes}, **unions}
+    members = {**{name: (name,) for name in scheme.classes}, **scheme.regions}
     cases = list(cases)
     size = next(iter(cases[0].values())).shape
     by_class = {

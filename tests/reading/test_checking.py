@@ -195,7 +195,7 @@ def test_all_cases_together_are_those_of_the_cohort(bad_folder):
     with pytest.warns(UserWarning, match="3 cases"):
         cohort = load_cohort(bad_folder, on_error="skip")
     expected = characteristics(cohort)
-    assert list(report.together) == [*cohort.scheme.classes, "whole", "core"]
+    assert list(report.together) == [*cohort.scheme.classes, *cohort.scheme.regions]
     for name, found in report.together.items():
         assert found == pytest.approx(dict(expected.loc[name]))
     result = CliRunner().invoke(main, ["check", str(bad_folder)])
