@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 __all__ = ["alone", "remove_own", "set_aside", "whole_folder", "write_whole"]
 
@@ -46,11 +46,26 @@ def alone(lock: Path) -> Iterator[None]:
 
     A process that waits for a lock file that was removed notices this, and makes another.
     """
-    with FileLock(lock):
+    with locked(lock, f"{lock.parent}"):
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(lock: Path, what: str) -> Iterator[None]:
+    """Run the block in one process at a time; says so if it has to wait for another."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        print(f"Waiting: another process, or notebook, is making {what}", flush=True)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def remove_own(place: Path, patterns: tuple[str, ...]) -> None:

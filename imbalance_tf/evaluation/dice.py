@@ -8,7 +8,14 @@ from numpy.typing import ArrayLike
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-__all__ = ["PAPER_DICE", "comparison_table", "confusion_matrix", "dice_scores", "volume_ratios"]
+__all__ = [
+    "PAPER_DICE",
+    "comparison_table",
+    "confusion_matrix",
+    "dice_scores",
+    "volume_ratios",
+    "volume_table",
+]
 
 PAPER_DICE = pd.DataFrame(
     {
@@ -145,3 +152,34 @@ def comparison_table(
     }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
     return table.astype({name: int for name in table if name.startswith("cases ")})
+
+
+def volume_table(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Averages of volume ratios over cases, and how many cases are over-segmented.
+
+    Parameters
+    ----------
+    ratios : pandas.DataFrame
+        One row per case, as `volume_ratios` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per region: ``median``, ``geometric mean`` (a ratio below 1/20 counts as 1/20, one
+        above 20 as 20), ``cases over-segmented``, and ``of`` how many that have the region.
+
+    Examples
+    --------
+    >>> volume_table(pd.DataFrame({"whole": [0.5, 1, 4], "core": [2, 2, np.nan]}))
+           median  geometric mean  cases over-segmented  of
+    whole     1.0            1.26                     1   3
+    core      2.0            2.00                     2   2
+    """
+    return pd.DataFrame(
+        {
+            "median": ratios.median(),
+            "geometric mean": 2 ** np.log2(ratios.clip(1 / 20, 20)).mean(),
+            "cases over-segmented": (ratios > 1).sum(),
+            "of": ratios.count(),
+        }
+    ).round(2)

@@ -63,7 +63,8 @@ _COHORT_OPTIONS = (
         default="lab",
         type=click.Choice(list(PROFILES)),
         show_default=True,
-        help="smoke (a minute), lab (a class hour) or paper (the full protocol: hours).",
+        help="smoke (a minute), lab (a class hour), evening (half an hour to an hour, without "
+        "anyone waiting) or paper (the full protocol: hours).",
     ),
     click.option(
         "--data",

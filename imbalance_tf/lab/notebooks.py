@@ -1,19 +1,17 @@
 """The papermill runner: the notebooks executed in order, and what they leave."""
 
-import base64
 import logging
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
 
 import imbalance_tf
 from imbalance_tf.cohort.disk import set_aside, write_whole
+
+from .pages import write_page
 
 __all__ = [
     "NotebookError",
@@ -91,9 +89,8 @@ def copy_notebooks(folder: Path) -> list[Path]:
 def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
     """Execute one notebook with papermill, and print what it prints as it goes.
 
-    Leaves ``<out>/notebooks/<name>.ipynb``, ``<out>/html/<name>.html`` and each figure as
-    ``<out>/figures/<name>_<number>.png``. An earlier notebook that a person has edited since is
-    kept as ``<name>.edited-<number>.ipynb``.
+    Leaves ``<out>/notebooks/<name>.ipynb``, and its page and figures (`write_page`). An earlier
+    notebook that a person has edited since is kept as ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
@@ -141,7 +138,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         if running.exists():
             _keep_edited(executed, out)
             running.replace(executed)
-            _write_html_and_figures(executed, out)
+            write_page(executed, out)
     return executed
 
 
@@ -150,23 +147,3 @@ def _keep_edited(executed: Path, out: Path) -> None:
     page = out / "html" / f"{executed.stem}.html"
     if executed.exists() and page.exists() and executed.stat().st_mtime > page.stat().st_mtime:
         set_aside(executed, f"{executed.stem}.edited-", executed.suffix)
-
-
-def _write_html_and_figures(executed: Path, out: Path) -> None:
-    notebook = nbformat.read(executed, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":  # the pages lie side by side, as the notebooks do
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
-    # Without the addresses of scripts on the network: the page must open without one.
-    addresses = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
-    html, _ = HTMLExporter(**dict.fromkeys(addresses, "")).from_notebook_node(notebook)
-    for folder in ("html", "figures"):
-        (out / folder).mkdir(exist_ok=True)
-    for old in (out / "figures").glob(f"{executed.stem}_[0-9][0-9].png"):
-        old.unlink()
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-    for number, picture in enumerate(pictures, start=1):
-        path = out / "figures" / f"{executed.stem}_{number:02}.png"
-        write_whole(path, base64.b64decode(picture))
-    write_whole(out / "html" / f"{executed.stem}.html", html)

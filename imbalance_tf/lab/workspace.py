@@ -1,6 +1,7 @@
 """open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,7 +97,11 @@ class Lab:
         config = self.config(arm, **changes)
         if seed is not None:
             config = replace(config, seed=seed)
-        return run_experiment(config, self.train, self.test, self.out / "runs")
+        asked = config, self.train, self.test, self.out / "runs"
+        if (folder := run_folder(*asked)).exists():
+            print(f"{config.arm.name}: read, not trained again (runs/{folder.parent.name})")
+        with _resumable():
+            return run_experiment(*asked)
 
     def run_folder(self, arm: str | Arm | TwoStage) -> Path:
         """Where the scores of an arm are, or will be."""
@@ -126,14 +131,17 @@ class Lab:
         study, like = replace(study, **changes), self.config("balanced")
         if study.cohorts is None:
             cohort = self.opener if client and self.opener else self.cohort
-            return run_study(study, cohort, self.out, client, like=like)
+            with _resumable():
+                return run_study(study, cohort, self.out, client, like=like)
         if not self.synthetic:
             raise ValueError(f"study '{study.name}' is about embedded cohorts; leave data= out")
         tables = []
         for name, settings in study.cohorts.items():
             print(f"cohort: {name}")
             opener = partial(_embedded_cohort, self.profile, self.seed, self.out, **settings)
-            table = run_study(study, opener if client else opener(), self.out, client, like=like)
+            with _resumable():
+                cohort = opener if client else opener()
+                table = run_study(study, cohort, self.out, client, like=like)
             tables.append(table.assign(cohort=name))
         return pd.concat(tables, ignore_index=True)
 
@@ -154,7 +162,7 @@ def open_lab(
 
     Parameters
     ----------
-    profile : {"smoke", "lab", "paper"}
+    profile : {"smoke", "lab", "evening", "paper"}
     data : path, optional
         A folder of real cases; by default the embedded cohort, in ``<out>/phantom-...``.
     out : path, optional
@@ -202,6 +210,16 @@ def open_lab(
     return Lab(chosen, seed, out, train, test, opener)
 
 
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Says to whom interrupts what is trained that nothing is lost but the epoch at hand."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Interrupted. Run it again, and it goes on after the last finished epoch.")
+        raise
+
+
 def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) -> Path:
     """Named by its settings, so that another seed gives another cohort."""
     cases = settings.pop("cases", profile.cases)
@@ -211,8 +229,12 @@ def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) 
 
 def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) -> Cohort:
     """The embedded cohort of a profile, or with other settings of `write_phantom_cohort`."""
-    folder = write_phantom_cohort(
-        _embedded_folder(profile, seed, out, **settings),
+    folder = _embedded_folder(profile, seed, out, **settings)
+    missing = settings.get("cases", profile.cases) - len(list(folder.glob("phantom_*")))
+    if missing > 0:
+        print(f"Making {missing} synthetic cases, which takes a while, and only once: {folder}")
+    write_phantom_cohort(
+        folder,
         seed=seed,
         **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )

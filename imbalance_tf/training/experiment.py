@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock
-
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import locked, write_whole
 
 from .config import ExperimentConfig, Training
 from .result import ExperimentResult, complete, read_table, read_training
@@ -176,7 +174,7 @@ def _made_once(place: Path, fill: Callable[[Path], None], private: bool) -> None
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(place, f"-{uuid4().hex}" if private else "")
-    with nullcontext() if private else FileLock(place.with_name(f".{place.name}.lock")):
+    with nullcontext() if private else locked(place.with_name(f".{place.name}.lock"), f"{place}"):
         if place.exists():
             return
         partial.mkdir(exist_ok=True)

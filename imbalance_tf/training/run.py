@@ -197,7 +197,7 @@ def _save_whole(model: keras.Model, path: Path) -> None:
 
 
 class _TimeLeft(keras.callbacks.Callback):
-    """After an epoch, prints how many minutes of the training are left, if more than two."""
+    """After an epoch, prints how long the training still takes, if more than two minutes."""
 
     def __init__(self, epochs: int):
         super().__init__()
@@ -214,4 +214,5 @@ class _TimeLeft(keras.callbacks.Callback):
             seconds = (self.ended[-1] - self.ended[1]) / (len(self.ended) - 2)
         minutes = seconds * (self.epochs - epoch - 1) / 60
         if minutes > 2:
-            print(f"about {minutes:.0f} minutes left of this training", flush=True)
+            left = f"{minutes / 60:.1f} hours" if minutes > 120 else f"{minutes:.0f} minutes"
+            print(f"about {left} left of this training", flush=True)

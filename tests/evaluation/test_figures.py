@@ -1,11 +1,15 @@
 """What the figures show, read back from their artists."""
 
+import base64
+import html
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
 
 from imbalance_tf import SCHEMES
@@ -136,6 +140,52 @@ def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort, tables, epo
     assert plt.get_fignums() == []
 
 
+def text_of(figure):
+    """The text that a screen reader finds, and the picture, from what a notebook stores."""
+    data, _ = DisplayFormatter().format(figure)
+    (tag,) = re.findall("<img[^>]+>", data["text/html"])
+    (source,) = re.findall(r'src="data:image/png;base64,([^"]+)"', tag)
+    assert base64.b64decode(source).startswith(b"\x89PNG")
+    return html.unescape(*re.findall(r'alt="([^"]+)"', tag))
+
+
+def test_every_figure_has_a_text_of_its_own(cohort, tables, epochs, shares, drawn):
+    hard = {"case": 0, "slice": 1, "row": 30, "column": 20, "label": 4, "predicted": 2}
+    shown = [
+        figures.modalities(cohort, "small"),
+        figures.modalities(cohort, "large"),
+        figures.patch_on_slice(cohort, (0, 1, 30, 20), 16),
+        figures.patch_to_label(cohort, (0, 1, 30, 20), 16),
+        figures.mining_loop(threshold=0.75, candidates=10, batches=20),
+        figures.batches({"one": (np.zeros((1, 8, 8, 2)), np.array([0]))}, cohort),
+        figures.segmentations(cohort, ["small"], {}),
+        figures.case_page(cohort, ["small", "large"]),
+        figures.gallery(cohort, pd.DataFrame([hard | {"probability": 0.1}]), 16),
+        *every_chart(tables, epochs, shares, drawn),
+    ]
+    texts = [text_of(figure) for figure in shown]
+    assert len(set(texts)) == len(shown)
+    assert min(map(len, texts)) > 40
+
+
+def test_the_text_says_what_is_shown_and_where_the_ends_lie(cohort):
+    dice = {"random": pd.DataFrame({"whole": [0.5, 0.9]}), "hard": pd.DataFrame({"whole": [0.6]})}
+    assert text_of(figures.dice_by_case(dice, ["whole"])) == (
+        "Dice of every test case, random, hard. Means of whole: from 0.60 (hard) to 0.70 (random)."
+    )
+    assert text_of(
+        figures.batches({"b": (np.zeros((3, 8, 8, 2)), np.array([0, 2, 2]))}, cohort)
+    ) == ("Batches of patches, framed by label. b: 1 healthy, 2 edema.")
+    case = cohort["small"]
+    number = case.widest_slice()
+    empty = {"nothing": {case.id: np.zeros_like(case.labels)}}
+    found = (case.labels[number] > 0).sum()
+    expected = f"small: truth {found}, nothing 0."
+    assert text_of(figures.segmentations(cohort, ["small"], empty)).endswith(expected)
+    nothing = {"random": pd.DataFrame({"core": [np.nan]})}
+    assert text_of(figures.volumes(nothing, ["core"])).endswith("core: no values.")
+
+
 def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
     overlay = scans._overlay(np.arange(5), SCHEMES["brats2013"], alpha=0.6)
     assert overlay[:, 3].tolist() == [0, 0.6, 0.6, 0.6, 0.6]
@@ -182,7 +232,7 @@ def test_draws_show_share_repeats_and_cases(drawn):
         assert axis.get_xlim()[0] == 0
         assert is_open(axis)
     assert [axis.get_xlabel() for axis in figure.axes] == [
-        "share of all samples, %",
+        "share of all samples, %\n(black mark: the share asked for)",
         "samples per distinct voxel",
         "cases covered, %",
     ]
@@ -193,8 +243,10 @@ def test_draws_show_share_repeats_and_cases(drawn):
     assert list(asked.get_ydata(orig=True)) == ["healthy", "lesion"]
     assert looks(asked) == ("#000000", "|")
     assert asked.get_markersize() > 20
-    assert entries(figure) == ["asked"]
-    assert not figures.draws(drawn.assign(asked=np.nan)).legends
+    (edge,) = edges(asked)  # or the mark would hide in the edge of a bar of just that length
+    assert to_hex(edge) == "#ffffff"
+    unasked = figures.draws(drawn.assign(asked=np.nan))
+    assert unasked.axes[0].get_xlabel() == "share of all samples, %"
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -391,8 +443,8 @@ def test_the_gallery_shows_every_hard_example_in_two_modalities(cohort):
     )
     figure = figures.gallery(cohort, examples, 16, columns=2)
     assert [part.get_suptitle() for part in figure.subfigs] == [
-        "is enhancing, predicted edema; p(true) = 0.100",
-        "is non-enhancing, predicted healthy; p(true) = 0.250",
+        "is enhancing, predicted edema\np(true) = 0.100",
+        "is non-enhancing, predicted healthy\np(true) = 0.250",
     ]
     for part, example in zip(figure.subfigs, examples.itertuples(), strict=True):
         assert [axis.get_xlabel() for axis in part.axes] == ["flair", "t1"]
@@ -431,6 +483,11 @@ def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):
             shows_scan(plain.images[0], scan[head_up])
             shows_scan(outlined.images[0], scan[head_up])
             assert not plain.collections
+            # The outlined one shows the tumour, and a little around it.
+            of_tumour = np.nonzero(labels[head_up] > 0)[::-1]
+            ends = (outlined.get_xlim(), outlined.get_ylim()[::-1])
+            for (low, high), where in zip(ends, of_tumour, strict=True):
+                assert (low, high) == (where.min() - 5, where.max() + 5)
             there = np.unique(labels[labels > 0])
             for outline, value in zip(outlined.collections, there, strict=True):
                 assert to_hex(outline.get_edgecolor()[0]).upper() == COLOURS[value]
@@ -462,3 +519,26 @@ def test_thick_slices_are_shown_as_tall_as_they_are(cohort):
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")
+
+
+def test_the_way_of_a_patch_shows_it_in_every_modality_and_names_its_label(cohort):
+    centre = (1, 4, 30, 2)
+    case = cohort["large"]
+    (axis,) = figures.patch_to_label(cohort, centre, 16).axes
+    assert len(axis.images) == 2
+    front, behind = sorted(axis.images, key=lambda image: -image.get_zorder())
+    np.testing.assert_array_equal(front.get_array()[:, 6:], case.images[4, 22:38, :10, 1])
+    np.testing.assert_array_equal(behind.get_array()[:, 6:], case.images[4, 22:38, :10, 0])
+    said = texts(axis.texts)
+    assert f"label: {CLASSES[case.labels[4, 30, 2]]}\n(class of the centre voxel)" in said
+    assert set(CLASSES) < set(said)
+    bars = [bar for container in axis.containers for bar in container]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == COLOURS
+
+
+def test_the_loop_of_mining_names_its_settings():
+    (axis,) = figures.mining_loop(threshold=0.9, candidates=1000, batches=100).axes
+    said = " ".join(texts(axis.texts))
+    assert "100 batches" in said
+    assert "at most 1,000 of each class" in said
+    assert "right with under 90 %" in said

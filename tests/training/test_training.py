@@ -325,6 +325,11 @@ def test_long_trainings_say_what_is_left(monkeypatch, capsys):
         "about 4 minutes left of this training",
         "about 3 minutes left of this training",
     ]
+    clock = iter([0.0, 600.0])
+    left = training._TimeLeft(epochs=16)
+    left.on_train_begin()
+    left.on_epoch_end(0)
+    assert capsys.readouterr().out == "about 2.5 hours left of this training\n"
 
 
 def test_the_model_of_a_run_gives_logits_to_a_loss_that_knows(split):

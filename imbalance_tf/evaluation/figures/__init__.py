@@ -8,11 +8,11 @@ up, the patient's right on the left.
 from .arms import dice_by_arm, dice_by_length, difference_to, volumes_by_arm
 from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
+from .diagrams import mining_loop, patch_to_label
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
-from .slider import Slider, slider
+from .slider import slider
 
 __all__ = [
-    "Slider",
     "batches",
     "case_page",
     "class_shares",
@@ -23,8 +23,10 @@ __all__ = [
     "draws",
     "gallery",
     "hard_pool",
+    "mining_loop",
     "modalities",
     "patch_on_slice",
+    "patch_to_label",
     "segmentations",
     "slider",
     "training_curve",

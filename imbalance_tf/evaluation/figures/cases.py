@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
-from .style import GREYS, class_colours, class_legend, closed, panels
+from .style import GREYS, class_colours, class_legend, closed, panels, span
 
 __all__ = ["case_page"]
 
+MARGIN = 5
 PLANES = ("axial", "coronal", "sagittal")
 
 
 def case_page(
     cohort: Cohort, case_ids: Sequence[str] | None = None, *, modality: str | None = None
 ) -> Figure:
-    """One row per case: axial, coronal and sagittal slice through the tumour, plain and outlined.
+    """One row per case: three planes through the tumour, each whole, and the outlined tumour alone.
 
     It serves to look at phantoms beside real patients: would they look like tumours to somebody
     who reads scans?
@@ -56,7 +58,11 @@ def case_page(
         axis.set_title(title)
     figure.suptitle(cohort.modalities[channel])
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    shares = {each: float((cohort[each].labels > 0).sum()) for each in case_ids}
+    shares = {each: 100 * tumour / cohort[each].brain.sum() for each, tumour in shares.items()}
+    text = f"Three planes through the tumour of {len(case_ids)} cases, {cohort.modalities[channel]}"
+    sizes = span(pd.Series(shares), "{:.1f} % of the brain")
+    return closed(figure, f"{text}, each whole and as outlines of its classes. It fills {sizes}.")
 
 
 def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> None:
@@ -70,11 +76,18 @@ def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> N
         height, width = np.delete(case.spacing, axis)
         for panel in (plain, outlined):
             panel.imshow(scan, aspect=height / width, **GREYS)
-        # A line leaves the scan under it visible.
+        # A line leaves the scan under it visible. It runs inside of its own class, or the border
+        # of two classes would show only the one that is drawn last.
         for value in np.unique(classes[classes > 0]):
             mask = (classes == value).astype(float)
             if min(mask.shape) > 1:
-                outlined.contour(mask, levels=[0.5], colors=[colours[value]], linewidths=0.7)
+                outlined.contour(mask, levels=[0.9], colors=[colours[value]], linewidths=1)
+        if (classes > 0).any():  # as large as there is room for, since borders lie close together
+            rows, columns = (np.flatnonzero((classes > 0).any(axis=k)) for k in (1, 0))
+            outlined.set(
+                xlim=(columns[0] - MARGIN, columns[-1] + MARGIN),
+                ylim=(rows[-1] + MARGIN, rows[0] - MARGIN),
+            )
 
 
 def _fullest(tumour: np.ndarray, axis: int) -> int:

@@ -1,6 +1,7 @@
 """Charts of numbers: shares, curves, pools, Dice, volumes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import OUTLINE, arm_legend, arm_styles, charts, class_colours, closed
+from .style import (
+    OUTLINE,
+    WHITE_EDGE,
+    arm_legend,
+    arm_styles,
+    charts,
+    class_colours,
+    closed,
+    span,
+)
 
 __all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
 
@@ -45,7 +55,11 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     )
     axis.xaxis.set_major_formatter("{x:g}")
     axis.grid(axis="x", linewidth=0.5)
-    return closed(figure)
+    parts = [f"{name} {100 * share:.2g}" for name, share in pooled.items()]
+    text = f"Share of the brain in {len(shares)} cases together, %: {', '.join(parts)}."
+    rarest = pooled.idxmin()
+    ends = f"{100 * shares[rarest].min():.2g} to {100 * shares[rarest].max():.2g}"
+    return closed(figure, f"{text} From case to case {rarest} goes from {ends}.")
 
 
 def draws(table: pd.DataFrame) -> Figure:
@@ -70,12 +84,15 @@ def draws(table: pd.DataFrame) -> Figure:
         axis.barh(table.index, values.fillna(0), color=colours, edgecolor="black", linewidth=0.5)
         axis.set(xlabel=label, xlim=(0, None))
         axis.invert_yaxis()
-    axes[0].plot(100 * table["asked"], table.index, "k|", markersize=24, label="asked")
+    mark: dict[str, Any] = {"markersize": 24, "markeredgewidth": 3, "path_effects": [WHITE_EDGE]}
+    axes[0].plot(100 * table["asked"], table.index, "k|", **mark)
     if table["asked"].notna().any():
-        figure.legend(loc="outside lower left", frameon=False)
+        axes[0].set_xlabel(f"{axes[0].get_xlabel()}\n(black mark: the share asked for)")
     for axis in axes[1:]:
         axis.set_yticks([])
-    return closed(figure)
+    text = f"Of all samples, {span(100 * table['drawn'], '{:.3g} %')}; samples per distinct voxel "
+    text += f"{span(table['repeats'], '{:.3g}')}; cases covered "
+    return closed(figure, f"{text}{span(100 * table['cases'] / table['of'], '{:.0f} %')}.")
 
 
 def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> Figure:
@@ -97,7 +114,12 @@ def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> 
     axes[1].axhline(baseline, color="black", linestyle="--", label="always one class")
     axes[1].set_ylim(min(0.9 * baseline, 0.9 * history.accuracy.min()), 1)
     axes[1].legend(frameon=False)
-    return closed(figure)
+    changes = [
+        f"{name} from {history[name].iloc[0]:.2f} to {history[name].iloc[-1]:.2f}"
+        for name in ("loss", "accuracy")
+    ]
+    text = f"Training on {strategy} batches, {len(history)} epochs: {', '.join(changes)}; "
+    return closed(figure, f"{text}always naming one class has an accuracy of {baseline:.2f}.")
 
 
 def hard_pool(
@@ -120,7 +142,15 @@ def hard_pool(
     axis.set(xlabel="after epoch", ylabel="hard, % of the candidates", ylim=(0, None))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return closed(figure)
+    tried = pd.Series(candidates)[list(scheme.classes)]
+    first, last = (
+        100
+        * history[[f"hard_{name}" for name in scheme.classes]].iloc[row].set_axis(tried.index)
+        / tried
+        for row in (0, -1)
+    )
+    text = f"Hard candidates, %, after the first epoch: {span(first, '{:.0f}')}; "
+    return closed(figure, f"{text}after epoch {len(history)}: {span(last, '{:.0f}')}.")
 
 
 def dice_by_case(
@@ -153,7 +183,11 @@ def dice_by_case(
         title += "; red cross: the paper, on its own cases"
     axis.set_title(title, fontsize=10)
     arm_legend(figure, dice)
-    return closed(figure)
+    means = [
+        f"{name}: {span(pd.Series({arm: table[name].mean() for arm, table in dice.items()}))}."
+        for name in columns
+    ]
+    return closed(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
@@ -189,7 +223,16 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     axis.set_xticks([], minor=True)
     axis.invert_yaxis()
     arm_legend(figure, ratios)
-    return closed(figure)
+    medians = [
+        f"{name}: {span(pd.Series({arm: table[name].median() for arm, table in ratios.items()}))}."
+        for name in columns
+    ]
+    text = f"Predicted over true volume of every case, {_names(ratios)}. "
+    return closed(figure, f"{text}Medians of {' '.join(medians)}")
+
+
+def _names(arms: Mapping[str, pd.DataFrame]) -> str:
+    return ", ".join(arms)
 
 
 def _offsets(count: int) -> np.ndarray:

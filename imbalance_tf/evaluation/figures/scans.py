@@ -40,7 +40,8 @@ def modalities(cohort: Cohort, case_id: str) -> Figure:
         axes[0, channel].set_title(name)
         axes[1, channel].imshow(overlay)
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    text = f"Slice {window[0]} of {case_id} in {', '.join(cohort.modalities)}; below, its classes: "
+    return closed(figure, f"{text}{_counted(case.labels[window], cohort.scheme)}.")
 
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
@@ -72,7 +73,10 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
         ylim=(max(top + size, height - 0.5), min(top, -0.5)),
     )
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    rows, columns = (slice(max(0, place - size // 2), place + size // 2) for place in (row, column))
+    inside = _counted(case.labels[number, rows, columns], cohort.scheme)
+    text = f"A patch of {size} x {size} voxels on slice {number} of {case.id}, centre in {name}; "
+    return closed(figure, f"{text}it holds {inside}.")
 
 
 def batches(
@@ -106,7 +110,9 @@ def batches(
         order = np.argsort(labels, kind="stable")
         axis.imshow(_mosaic(patches[order, ..., channel], colours[labels[order]], rows, columns))
     class_legend(figure, cohort.scheme, healthy=True)
-    return closed(figure)
+    counts = {title: _counted(labels, cohort.scheme) for title, (_, labels) in shown.items()}
+    text = "; ".join(f"{title}: {numbers}" for title, numbers in counts.items())
+    return closed(figure, f"Batches of patches, framed by label. {text}.")
 
 
 def segmentations(
@@ -132,9 +138,9 @@ def segmentations(
     """
     channel = shown_channel(cohort)
     titles = [cohort.modalities[channel], "truth", *maps]
-    figure, axes = panels(
-        len(case_ids), len(titles), width=2.6 * len(titles), height=3 * len(case_ids) + 0.4
-    )
+    side = min(2.6, 10 / len(titles))  # a wider figure would be shown smaller, its letters too
+    height = 1.15 * side * len(case_ids) + 0.6
+    figure, axes = panels(len(case_ids), len(titles), width=side * len(titles), height=height)
     for row, case in zip(axes, map(cohort.__getitem__, case_ids), strict=True):
         window = _widest(case)
         image = case.images[window][..., channel].astype(float)
@@ -147,7 +153,14 @@ def segmentations(
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    sizes = []
+    for case in map(cohort.__getitem__, case_ids):
+        named = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
+        number = case.widest_slice()
+        areas = [f"{name} {(classes[number] > 0).sum()}" for name, classes in named.items()]
+        sizes.append(f"{case.id}: {', '.join(areas)}")
+    text = "The slice of each case with most tumour. Tumour voxels in it: "
+    return closed(figure, f"{text}{'; '.join(sizes)}.")
 
 
 def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 3) -> Figure:
@@ -160,13 +173,13 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
     >>> found = {"case": 0, "slice": 1, "row": 30, "column": 20, "label": 4, "predicted": 2}
     >>> figure = gallery(cohort, pd.DataFrame([found | {"probability": 0.1}]), 32)
     >>> figure.subfigs[0].get_suptitle()
-    'is enhancing, predicted edema; p(true) = 0.100'
+    'is enhancing, predicted edema\\np(true) = 0.100'
     """
     scheme, colours = cohort.scheme, class_colours(cohort.scheme.classes)
     names = [name for name in ("flair", "t1c") if name in cohort.modalities]
     names = (names + [name for name in cohort.modalities if name not in names])[:2]
     rows = -(-len(examples) // columns)
-    figure = plt.figure(figsize=(3.9 * columns, 2.4 * rows + 0.4), layout="constrained")
+    figure = plt.figure(figsize=(3.3 * columns, 2.25 * rows + 0.4), layout="constrained")
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
     for part, example in zip(parts, examples.itertuples(), strict=False):
         top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
@@ -179,14 +192,27 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
             axis.spines[:].set(color=colours[example.label], linewidth=3)
             axis.spines[:].set_path_effects([withStroke(linewidth=4.5, foreground=INK)])
             axis.plot(example.column, example.row, "+", color="red", markersize=9)
-            axis.set_xlabel(name, fontsize=8, labelpad=2)
+            axis.set_xlabel(name, fontsize=9, labelpad=2)
         part.suptitle(
-            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}; "
+            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}\n"
             f"p(true) = {example.probability:.3f}",
-            fontsize=8,
+            fontsize=10,
         )
     class_legend(figure, scheme, healthy=True)
-    return closed(figure)
+    pairs = [
+        f"{scheme.classes[each.label]} predicted as {scheme.classes[each.predicted]} "
+        f"(p {each.probability:.2f})"
+        for each in examples.itertuples()
+    ]
+    return closed(figure, f"{len(pairs)} hard examples: {'; '.join(pairs)}.")
+
+
+def _counted(labels: np.ndarray, scheme: LabelScheme) -> str:
+    """How many labels of each class there are, the absent left out."""
+    counts = np.bincount(labels.ravel(), minlength=len(scheme.classes))
+    return ", ".join(
+        f"{number} {name}" for name, number in zip(scheme.classes, counts, strict=True) if number
+    )
 
 
 def _overlay(classes: np.ndarray, scheme: LabelScheme, *, alpha: float) -> np.ndarray:
