@@ -144,6 +144,18 @@ def test_no_cell_draws_a_figure_without_showing_it(smoke):
                 assert len(shown) == 1, cell.source
 
 
+def test_every_figure_has_a_text_and_no_two_have_the_same(smoke):
+    for name in NAMES:
+        executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
+        outputs = [o.get("data", {}) for c in executed.cells for o in c.get("outputs", [])]
+        shown = [data for data in outputs if "image/png" in data]
+        texts = [re.findall(r'<img[^>]* alt="([^"]+)"', d.get("text/html", "")) for d in shown]
+        assert all(len(text) == 1 for text in texts), name
+        assert len({text for (text,) in texts}) == len(shown), name
+        page = (smoke[0] / "html" / f"{name}.html").read_text()
+        assert not re.findall(r"<img(?![^>]* alt=\"[^\"]+\")", page), name
+
+
 def test_the_pages_load_nothing_from_the_network(smoke):
     for name in NAMES:
         page = (smoke[0] / "html" / f"{name}.html").read_text()

@@ -11,11 +11,13 @@ from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve
 from .diagrams import mining_loop, patch_to_label
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
 from .slider import slider
+from .style import described, span
 
 __all__ = [
     "batches",
     "case_page",
     "class_shares",
+    "described",
     "dice_by_arm",
     "dice_by_case",
     "dice_by_length",
@@ -29,6 +31,7 @@ __all__ = [
     "patch_to_label",
     "segmentations",
     "slider",
+    "span",
     "training_curve",
     "volumes",
     "volumes_by_arm",

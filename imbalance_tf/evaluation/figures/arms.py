@@ -15,7 +15,7 @@ from imbalance_tf.evaluation.intervals import (
     verdicts,
 )
 
-from .style import INK, arm_legend, arm_styles, charts, closed, span
+from .style import INK, arm_legend, arm_styles, charts, described, span
 
 __all__ = ["dice_by_arm", "dice_by_length", "difference_to", "volumes_by_arm"]
 
@@ -40,7 +40,7 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
             )
         axis.set_xlim(0, 1)
     means = arm_table(results, regions)["dice"]
-    return closed(figure, f"Mean Dice of {len(cases.columns)} arms. {_spans(means)}")
+    return described(figure, f"Mean Dice of {len(cases.columns)} arms. {_spans(means)}")
 
 
 def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "balanced") -> Figure:
@@ -50,7 +50,7 @@ def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "bala
     decided = (verdicts(table) != "undecided").sum()
     text = f"Dice of {len(table.index.unique('arm'))} arms minus that of {to}. "
     text += f"{_spans(table['difference'], '{:+.2f}')} "
-    return closed(figure, f"{text}{decided} of {len(table)} intervals lie on one side of zero.")
+    return described(figure, f"{text}{decided} of {len(table)} intervals lie on one side of zero.")
 
 
 def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
@@ -68,7 +68,7 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         axis.set_xlim(min(low, 0.48), max(high, 2.1))  # or 1 might be the only tick
     over = (table["low"] > 1).sum()
     text = f"Predicted over true volume by arm. {_spans(table['volume'])} "
-    return closed(figure, f"{text}{over} of {len(table)} intervals lie above 1.")
+    return described(figure, f"{text}{over} of {len(table)} intervals lie above 1.")
 
 
 def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
@@ -101,7 +101,7 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         for arm in arms
     ]
     text = f"Mean Dice after {min(tables):,} and after {max(tables):,} batches. "
-    return closed(figure, f"{text}{'; '.join(changes)}.")
+    return described(figure, f"{text}{'; '.join(changes)}.")
 
 
 def _spans(values: pd.Series, form: str = "{:.2f}") -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
-from .style import GREYS, class_colours, class_legend, closed, panels, span
+from .style import GREYS, class_colours, class_legend, described, panels, span
 
 __all__ = ["case_page"]
 
@@ -62,7 +62,9 @@ def case_page(
     shares = {each: 100 * tumour / cohort[each].brain.sum() for each, tumour in shares.items()}
     text = f"Three planes through the tumour of {len(case_ids)} cases, {cohort.modalities[channel]}"
     sizes = span(pd.Series(shares), "{:.1f} % of the brain")
-    return closed(figure, f"{text}, each whole and as outlines of its classes. It fills {sizes}.")
+    return described(
+        figure, f"{text}, each whole and as outlines of its classes. It fills {sizes}."
+    )
 
 
 def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> None:

@@ -17,7 +17,7 @@ from .style import (
     arm_styles,
     charts,
     class_colours,
-    closed,
+    described,
     span,
 )
 
@@ -59,7 +59,7 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     text = f"Share of the brain in {len(shares)} cases together, %: {', '.join(parts)}."
     rarest = pooled.idxmin()
     ends = f"{100 * shares[rarest].min():.2g} to {100 * shares[rarest].max():.2g}"
-    return closed(figure, f"{text} From case to case {rarest} goes from {ends}.")
+    return described(figure, f"{text} From case to case {rarest} goes from {ends}.")
 
 
 def draws(table: pd.DataFrame) -> Figure:
@@ -92,7 +92,7 @@ def draws(table: pd.DataFrame) -> Figure:
         axis.set_yticks([])
     text = f"Of all samples, {span(100 * table['drawn'], '{:.3g} %')}; samples per distinct voxel "
     text += f"{span(table['repeats'], '{:.3g}')}; cases covered "
-    return closed(figure, f"{text}{span(100 * table['cases'] / table['of'], '{:.0f} %')}.")
+    return described(figure, f"{text}{span(100 * table['cases'] / table['of'], '{:.0f} %')}.")
 
 
 def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> Figure:
@@ -119,7 +119,7 @@ def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> 
         for name in ("loss", "accuracy")
     ]
     text = f"Training on {strategy} batches, {len(history)} epochs: {', '.join(changes)}; "
-    return closed(figure, f"{text}always naming one class has an accuracy of {baseline:.2f}.")
+    return described(figure, f"{text}always naming one class has an accuracy of {baseline:.2f}.")
 
 
 def hard_pool(
@@ -150,7 +150,7 @@ def hard_pool(
         for row in (0, -1)
     )
     text = f"Hard candidates, %, after the first epoch: {span(first, '{:.0f}')}; "
-    return closed(figure, f"{text}after epoch {len(history)}: {span(last, '{:.0f}')}.")
+    return described(figure, f"{text}after epoch {len(history)}: {span(last, '{:.0f}')}.")
 
 
 def dice_by_case(
@@ -188,7 +188,7 @@ def dice_by_case(
         f"{name}: {span(pd.Series({arm: table[name].mean() for arm, table in dice.items()}))}."
         for name in columns
     ]
-    return closed(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
+    return described(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
@@ -229,7 +229,7 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         for name in columns
     ]
     text = f"Predicted over true volume of every case, {_names(ratios)}. "
-    return closed(figure, f"{text}Medians of {' '.join(medians)}")
+    return described(figure, f"{text}Medians of {' '.join(medians)}")
 
 
 def _names(arms: Mapping[str, pd.DataFrame]) -> str:

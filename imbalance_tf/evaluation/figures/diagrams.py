@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
-from .style import GREYS, INK, class_colours, closed, panels
+from .style import GREYS, INK, class_colours, described, panels
 
 __all__ = ["mining_loop", "patch_to_label"]
 
@@ -65,7 +65,7 @@ def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     text = f"A patch of {size} x {size} voxels in {len(channels)} modalities goes through the "
     text += "network, which answers with a probability per class. The class of its centre voxel, "
     text += f"{cohort.scheme.classes[label]}, is the label. The loss compares the two."
-    return closed(figure, text)
+    return described(figure, text)
 
 
 def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
@@ -96,7 +96,7 @@ def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
         f"with less than {threshold:.0%}, are the pool. The pool fills each class' share of the "
     )
     text += "next epoch's batches first, and any voxels of the class fill the rest."
-    return closed(figure, text)
+    return described(figure, text)
 
 
 _CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}

@@ -16,7 +16,7 @@ from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import GREYS, INK, class_colours, class_legend, closed, panels
+from .style import GREYS, INK, class_colours, class_legend, described, panels
 
 __all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
 
@@ -41,7 +41,7 @@ def modalities(cohort: Cohort, case_id: str) -> Figure:
         axes[1, channel].imshow(overlay)
     class_legend(figure, cohort.scheme)
     text = f"Slice {window[0]} of {case_id} in {', '.join(cohort.modalities)}; below, its classes: "
-    return closed(figure, f"{text}{_counted(case.labels[window], cohort.scheme)}.")
+    return described(figure, f"{text}{_counted(case.labels[window], cohort.scheme)}.")
 
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
@@ -76,7 +76,7 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     rows, columns = (slice(max(0, place - size // 2), place + size // 2) for place in (row, column))
     inside = _counted(case.labels[number, rows, columns], cohort.scheme)
     text = f"A patch of {size} x {size} voxels on slice {number} of {case.id}, centre in {name}; "
-    return closed(figure, f"{text}it holds {inside}.")
+    return described(figure, f"{text}it holds {inside}.")
 
 
 def batches(
@@ -112,7 +112,7 @@ def batches(
     class_legend(figure, cohort.scheme, healthy=True)
     counts = {title: _counted(labels, cohort.scheme) for title, (_, labels) in shown.items()}
     text = "; ".join(f"{title}: {numbers}" for title, numbers in counts.items())
-    return closed(figure, f"Batches of patches, framed by label. {text}.")
+    return described(figure, f"Batches of patches, framed by label. {text}.")
 
 
 def segmentations(
@@ -160,7 +160,7 @@ def segmentations(
         areas = [f"{name} {(classes[number] > 0).sum()}" for name, classes in named.items()]
         sizes.append(f"{case.id}: {', '.join(areas)}")
     text = "The slice of each case with most tumour. Tumour voxels in it: "
-    return closed(figure, f"{text}{'; '.join(sizes)}.")
+    return described(figure, f"{text}{'; '.join(sizes)}.")
 
 
 def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 3) -> Figure:
@@ -204,7 +204,7 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
         f"(p {each.probability:.2f})"
         for each in examples.itertuples()
     ]
-    return closed(figure, f"{len(pairs)} hard examples: {'; '.join(pairs)}.")
+    return described(figure, f"{len(pairs)} hard examples: {'; '.join(pairs)}.")
 
 
 def _counted(labels: np.ndarray, scheme: LabelScheme) -> str:

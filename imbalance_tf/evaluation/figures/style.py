@@ -75,11 +75,17 @@ def charts(columns: int, *, width: float, height: float) -> tuple[Figure, Sequen
     return figure, axes[0]
 
 
-def closed(figure: Figure, text: str) -> Figure:
+def described(figure: Figure, text: str) -> Figure:
     """A finished figure, with a text for readers who cannot see it.
 
     A notebook shows both: the picture, and with it the text in HTML, where screen readers find it
     in JupyterLab and in exported pages.
+
+    Examples
+    --------
+    >>> figure = described(plt.figure(figsize=(1, 1)), "an empty square")
+    >>> 'alt="an empty square"' in figure._repr_html_()
+    True
     """
     plt.close(figure)  # or the notebook would show it a second time
     vars(figure)["_repr_html_"] = partial(image_tag, figure, text)
