@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import nbformat
 import pandas as pd
@@ -29,6 +30,7 @@ NAMES = [
     "06_thresholds_and_shares",
     "07_two_classifiers",
     "08_other_remedies",
+    "09_which_data",
     "10_how_sure",
 ]
 PARAMETERS = {"profile", "out", "seed", "own_data"}
