@@ -10,8 +10,11 @@ __all__ = ["Piece", "page"]
 class Piece:
     """What a notebook shows as the value of its cell."""
 
-    def __init__(self, html: str):
-        self.html = html
+    def __init__(self, html: str, text: str):
+        self.html, self.text = html, text
+
+    def __repr__(self) -> str:  # where no page is shown, and without an address in memory
+        return self.text
 
     def _repr_html_(self) -> str:
         return self.html
@@ -29,5 +32,5 @@ def page(table: pd.DataFrame) -> Piece:
     2
     """
     with pd.option_context("display.max_colwidth", None):
-        text = table.to_html(index=False)
-    return Piece(re.sub("<(t[hd])>", r'<\1 style="text-align: left">', text))
+        html, text = table.to_html(index=False), table.to_string(index=False)
+    return Piece(re.sub("<(t[hd])>", r'<\1 style="text-align: left">', html), text)

@@ -194,7 +194,9 @@ def check(ctx, folder, files, scheme, as_json):
     """Read every case of FOLDER, and list everything that is wrong with it.
 
     One line per case: grid, spacing, orientation, modalities, class shares, and what was decided.
-    The exit code is 1 if there is any problem.
+    Then one per class and region: its share, and how far its mean intensities are from those of
+    the nearest class outside it, in standard deviations (notebook 9). The exit code is 1 if there
+    is any problem.
     """
     from dataclasses import asdict
 
@@ -210,6 +212,10 @@ def check(ctx, folder, files, scheme, as_json):
         meaning = scheme and ", ".join(map("{} {}".format, scheme.values, scheme.classes))
         click.echo(f"cases to use: {len(report.cases)}; layout: {report.layout}")
         click.echo(f"scheme: {scheme.name}: {meaning}" if scheme else "scheme: unknown")
+        for name, of in report.together.items():
+            apart = f"; {of['sd']:.2f} sd from {of['nearest']}" if of["nearest"] else ""
+            found = f"in {of['cases']} of {len(report.cases)} cases"
+            click.echo(f"{name}: {100 * of['share']:.3g} % of all voxels, {found}{apart}")
         for line in report.ignored:
             click.echo(f"not recognised, so not read: {line}")
         for problem in report.problems:

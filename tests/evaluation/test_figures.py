@@ -157,6 +157,7 @@ def test_every_figure_has_a_text_of_its_own(cohort, tables, epochs, shares, draw
         figures.patch_on_slice(cohort, (0, 1, 30, 20), 16),
         figures.patch_to_label(cohort, (0, 1, 30, 20), 16),
         figures.mining_loop(threshold=0.75, candidates=10, batches=20),
+        figures.two_in_a_row(cohort.scheme.classes),
         figures.batches({"one": (np.zeros((1, 8, 8, 2)), np.array([0]))}, cohort),
         figures.segmentations(cohort, ["small"], {}),
         figures.case_page(cohort, ["small", "large"]),

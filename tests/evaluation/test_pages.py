@@ -14,3 +14,4 @@ def test_a_page_shows_every_word_and_aligns_every_cell():
     assert cells == ['<th style="text-align: left">'] * 2 + ['<td style="text-align: left">'] * 4
     assert long.strip() in shown.html
     assert "&lt;b&gt;" in shown.html
+    assert long.strip() in repr(shown)

@@ -46,3 +46,8 @@ def test_one_frame_is_seen_before_anything_moves(shown):
 def test_it_needs_nothing_from_elsewhere_and_names_are_escaped(shown):
     assert not re.search("https?:|<script|<link", shown)
     assert "grey &amp; white" in shown
+
+
+def test_without_a_page_it_says_what_it_moves():
+    moved = figures.slider(drawn, VALUES, label="grey", describe=str)
+    assert repr(moved) == "slider: grey, 0.25 to 0.75"

@@ -176,7 +176,8 @@ def dice_by_case(
             axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
                 axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
-    axis.set(ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
+    ends = -0.6, len(columns) - 0.4
+    axis.set(xlim=ends, ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
     axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
     title = "one mark per test case, joined by a line; bar: mean"
     if paper is not None:
@@ -218,10 +219,10 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         yticks=range(len(columns)),
         yticklabels=columns,
         xlabel="predicted / true volume (log scale); black bar: median",
+        ylim=(len(columns) - 0.5, -0.5),
     )
     axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
     axis.set_xticks([], minor=True)
-    axis.invert_yaxis()
     arm_legend(figure, ratios)
     medians = [
         f"{name}: {span(pd.Series({arm: table[name].median() for arm, table in ratios.items()}))}."

@@ -75,5 +75,6 @@ def slider(
         f'<div class="frames"><label>{escape(label)} '
         f'<input type="range" min="0" max="{len(values) - 1}" value="{start}" '
         f'aria-valuetext="{first}. {text}" oninput="{escape(_MOVE)}"></label> '
-        f'<output aria-live="off">{first}</output><br>{"".join(frames)}</div>'
+        f'<output aria-live="off">{first}</output><br>{"".join(frames)}</div>',
+        f"slider: {label}, {show(values[0])} to {show(values[-1])}",
     )
