@@ -25,7 +25,7 @@ __all__ = [
 
 ON_THE_PAPER = 5  # of the notebooks, the first; the others go beyond it
 
-SIZE = 3_000_000  # bytes that an executed notebook, its page and its figures take, about
+SIZE = 5_000_000  # bytes that an executed notebook, its page and its figures take, about
 
 
 class NotebookError(RuntimeError):

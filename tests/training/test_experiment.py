@@ -300,9 +300,9 @@ def test_a_folder_that_was_copied_over_another_is_refused(copy):
 def test_a_folder_made_by_another_config_is_refused(copy, split):
     _older(copy)
     kept = json.loads((copy / "config.json").read_text())
-    kept["identity"]["epochs"] = 5
+    kept["identity"]["steps"] = 5
     (copy / "config.json").write_text(json.dumps(kept))
-    with pytest.raises(ValueError, match=r"made by another config: epochs is 5, not 3. Move it"):
+    with pytest.raises(ValueError, match=r"made by another config: steps is 5, not 4. Move it"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
