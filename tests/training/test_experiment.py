@@ -381,6 +381,28 @@ def test_a_half_run_that_cannot_go_on_says_so_and_is_kept(split, half, tmp_path,
     assert {path.name: path.read_bytes() for path in partial.iterdir()} == before
 
 
+def test_what_was_segmented_before_a_kill_is_kept(copy, split, straight, monkeypatch):
+    from imbalance_tf.training import scoring
+
+    (scores,) = copy.glob("argmax-*")
+    scores.rename(copy / f".{scores.name}.partial")
+    monkeypatch.setattr(scoring, "predicted_classes", None)  # it would be called
+    again = run_experiment(CONFIG, *split, copy.parent)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+    (case,) = split[1].case_ids
+    name = f"segmentations/{case}.nii.gz"
+    assert (again.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+
+
+def test_a_segmentation_that_was_damaged_before_a_kill_is_made_again(copy, split, straight):
+    (scores,) = copy.glob("argmax-*")
+    partial = scores.rename(copy / f".{scores.name}.partial")
+    (path,) = (partial / "segmentations").iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    again = run_experiment(CONFIG, *split, copy.parent)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
