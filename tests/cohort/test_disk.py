@@ -87,7 +87,7 @@ def test_on_a_full_disk_the_cases_that_are_read_stay(case_folder, tmp_path, monk
         return write(*arguments) if len(written) < 3 else _full()
 
     monkeypatch.setattr(store, "_written", write_two)
-    with pytest.raises(OSError, match=_words(cache, "case case_. takes 0.1")):
+    with pytest.raises(OSError, match=_words(cache, "case case_. takes 0.0")):
         load_cohort(case_folder, cache=cache)
     assert len(list(cache.iterdir())) == 2
     monkeypatch.undo()
