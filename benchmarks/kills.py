@@ -183,23 +183,35 @@ class Trial:
     def __init__(self, situation: str, work: Path):
         self.situation, self.work = situation, work
         self.reference = work / f"{situation}-reference"
-        log, started = work / f"{situation}.log", time.monotonic()
         self.reference.mkdir()
-        arguments = {"cohort": work / "cohort", "out": self.reference}
-        if ended(begin(situation, arguments, log)):
-            raise click.ClickException(f"{situation}, which nobody killed:\n{log.read_text()}")
+        log = work / f"{situation}.log"
+        self.measure(self.reference, log)
+        if situation == "scoring":  # that was with the training
+            self.measure(self.without_scores(work / "scoring-alone"), log)
+        self.expected = contents(self.reference)
+
+    def measure(self, out: Path, log: Path) -> None:
+        """Carry it out, and note its seconds and moments."""
+        started = time.monotonic()
+        if ended(begin(self.situation, {"cohort": self.work / "cohort", "out": out}, log)):
+            raise click.ClickException(f"{self.situation}, not killed:\n{log.read_text()}")
         self.seconds = time.monotonic() - started
         self.moments = int(log.with_suffix(".moments").read_text())
-        self.expected = contents(self.reference)
+
+    def without_scores(self, out: Path) -> Path:
+        """A copy of the undisturbed run, of which only the training is finished."""
+        shutil.copytree(self.reference, out)
+        for scores in out.glob("runs/*/argmax-*"):
+            shutil.rmtree(scores)
+        return out
 
     def kill(self, number: int, chosen: bool, generator) -> tuple[str, list[str], str]:
         """What was killed and when, the files that differ in the end, and what was printed."""
         out, log = self.work / f"out-{number}", self.work / f"{number}.log"
-        out.mkdir()
         if self.situation == "scoring":
-            shutil.copytree(self.reference, out, dirs_exist_ok=True)
-            for scores in out.glob("runs/*/argmax-*"):
-                shutil.rmtree(scores)
+            self.without_scores(out)
+        else:
+            out.mkdir()
         arguments = {"cohort": self.work / "cohort", "out": out}
         moment, after = int(generator.integers(self.moments)), generator.uniform(0, self.seconds)
         if not chosen:
