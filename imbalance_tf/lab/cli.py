@@ -1,5 +1,6 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ class _Refusals(click.Group):
             click.echo("\nStopped. The same command goes on from here.", err=True)
             ctx.exit(130)
         except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            full = getattr(error, "errno", None) == errno.ENOSPC  # in a file too small to count
+            more = "; make room there, and the same command goes on from here" if full else ""
+            raise click.ClickException(f"{error}{more}") from error
 
 
 def _file_patterns(ctx, param, values) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import imbalance_tf
-from imbalance_tf.training.study_run import read_study
+from imbalance_tf.training.study_table import read_study
 
 __all__ = ["FinishedStudy", "finished_study"]
 

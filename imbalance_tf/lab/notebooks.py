@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 
 import imbalance_tf
-from imbalance_tf.cohort.disk import set_aside, write_whole
+from imbalance_tf.cohort.disk import room_for, set_aside, write_whole
 
 from .pages import write_page
 
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 ON_THE_PAPER = 5  # of the notebooks, the first; the others go beyond it
+
+SIZE = 5_000_000  # bytes that an executed notebook, its page and its figures take, about
 
 
 class NotebookError(RuntimeError):
@@ -112,18 +115,19 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     running.unlink(missing_ok=True)
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(running),
-            parameters=dict(parameters),
-            kernel_name="python3",
-            cwd=str(out),
-            progress_bar=sys.stderr.isatty(),
-            stdout_file=sys.stdout,
-            # Else the kernel's warning that it uses TCP would precede every notebook in the log.
-            extra_arguments=["--IPKernelApp.log_level=40"],
-            iopub_timeout=120,  # the default of 4 s is too short for a busy machine
-        )
+        with room_for(out, f"{source.name} with its page and figures", SIZE):
+            papermill.execute_notebook(
+                str(source),
+                str(running),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                cwd=str(out),
+                progress_bar=sys.stderr.isatty(),
+                stdout_file=sys.stdout,
+                # Else the kernel's warning that it uses TCP would precede every notebook.
+                extra_arguments=["--IPKernelApp.log_level=40"],
+                iopub_timeout=120,  # the default of 4 s is too short for a busy machine
+            )
     except papermill.PapermillExecutionError as error:
         raise NotebookError(
             f"{source.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"
@@ -135,11 +139,20 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
         ) from error
     finally:
-        if running.exists():
+        if _is_whole(running):
             _keep_edited(executed, out)
             running.replace(executed)
             write_page(executed, out)
     return executed
+
+
+def _is_whole(running: Path) -> bool:
+    """Whether papermill has written it, and to the end: not if the disk was full."""
+    try:
+        nbformat.read(running, as_version=4)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _keep_edited(executed: Path, out: Path) -> None:

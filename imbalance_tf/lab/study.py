@@ -17,7 +17,7 @@ from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
 from imbalance_tf.training.parts import Part
 from imbalance_tf.training.studies import STUDIES, Study
-from imbalance_tf.training.study_run import write_study
+from imbalance_tf.training.study_table import write_study
 
 from .workspace import Lab, open_lab
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from imbalance_tf.cohort.case import SYNTHETIC
-from imbalance_tf.cohort.disk import alone, remove_own, write_whole
+from imbalance_tf.cohort.disk import alone, remove_own, room_for, write_whole
 from imbalance_tf.cohort.labels import SCHEME_FILE
 
 from .case import make_case
@@ -217,4 +217,6 @@ def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="scanner")
     # nibabel's own gzip writes the time of day; without it equal volumes are equal files.
-    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=2, mtime=0))
+    content = gzip.compress(image.to_bytes(), compresslevel=2, mtime=0)
+    with room_for(path.parent, path.name, len(content)):
+        path.write_bytes(content)

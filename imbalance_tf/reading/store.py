@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from imbalance_tf.cohort.case import Case
-from imbalance_tf.cohort.disk import alone, remove_own, whole_folder, write_whole
+from imbalance_tf.cohort.disk import alone, remove_own, room_for, whole_folder, write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.cohort.runs import Runs
 
@@ -95,7 +95,13 @@ class Store:
         del held["runs"]
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
         contents = {name: value for name, value in held.items() if name not in arrays}
-        with whole_folder(entry, _OWN) as partial:
+        size = sum(array.nbytes for array in arrays.values())
+        # Written, not mapped: a full disk is an error of the write, where a mapping would be a
+        # signal that ends the process.
+        with (
+            room_for(self.folder, f"case {files.case_id}", size),
+            whole_folder(entry, _OWN) as partial,
+        ):
             contents |= {"entry": entry.name, "arrays": _written(partial / ARRAYS, arrays)}
             kept = {"digest": _digest_of(contents), "contents": contents}
             (partial / CONTENTS).write_text(json.dumps(kept))

@@ -1,11 +1,13 @@
 """The notebooks as they are committed, as they are executed, and as they fail."""
 
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -307,3 +309,19 @@ def test_a_failed_notebook_is_kept_and_the_cell_is_named(tmp_path):
     kept = json.loads((tmp_path / "out" / "notebooks" / "broken.ipynb").read_text())
     assert "before" in json.dumps(kept)
     assert (tmp_path / "out" / "html" / "broken.html").exists()
+
+
+def test_on_a_full_disk_the_notebook_of_before_stays(tmp_path, monkeypatch):
+    source = notebook_paths()[0]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / source.name).write_text("before")
+
+    def full(_, running, **__):
+        Path(running).write_text('{"cells": [')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    with pytest.raises(OSError, match=r"is full .*01_data_exploration.ipynb .* takes 5.0 MB"):
+        execute_notebook(source, tmp_path, {"profile": "smoke"})
+    assert (tmp_path / "notebooks" / source.name).read_text() == "before"
+    assert not (tmp_path / "html").exists()
