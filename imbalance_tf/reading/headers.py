@@ -62,6 +62,7 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
         raise ValueError(f"it holds {header.get_data_dtype()}, not one number per voxel")
     _refuse_missing_voxels(files[-1], header, len(voxels))
     proxy = ArrayProxy(io.BytesIO(voxels), header)
+    header.set_data_offset(0)  # an odd one would be noted again at each copy
     if isinstance(header, nib.Nifti1Header):
         _mend_place(path, header, log.notes)
     else:  # Analyze, which does not say where the voxels lie
