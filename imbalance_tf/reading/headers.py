@@ -141,7 +141,7 @@ def _mend_place(path: Path, header: nib.Nifti1Header, notes: list[str]) -> None:
         return
     if not qform:
         found = (
-            "an sform that is singular or NaN, and no sound qform"
+            "an sform that is singular or without bounds, and no sound qform"
             if header["sform_code"]
             else f"a qform with a quaternion of length {length:.4g}, and no sform"
         )
@@ -151,7 +151,7 @@ def _mend_place(path: Path, header: nib.Nifti1Header, notes: list[str]) -> None:
         )
     if header["sform_code"]:
         header["sform_code"] = 0
-        notes.append("placed by its qform, for its sform is singular or NaN")
+        notes.append("placed by its qform, for its sform is singular or without bounds")
 
 
 def _is_sound(form) -> bool:
@@ -160,4 +160,5 @@ def _is_sound(form) -> bool:
         affine = form()
     except (ValueError, HeaderDataError):
         return False
-    return bool(np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)
+    # No scanner is 1,000 km long; NaN is not below that either.
+    return bool((np.abs(affine) < 1e9).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)

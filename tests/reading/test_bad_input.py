@@ -403,7 +403,11 @@ KINDS = [
     (label_above_255, CohortError, "label value 1002; values from 0 to 255 are expected"),
     (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*give one folder at a time"),
     (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
-    (nan_affine, CohortError, "case_1_t1.nii: its header has an sform that is singular or NaN"),
+    (
+        nan_affine,
+        CohortError,
+        "case_1_t1.nii: its header has an sform that is singular or without bounds",
+    ),
     (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (empty_brain_mask, CohortError, "mask.nii.gz: no voxel above 0.5; a mask of the brain"),
     (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),

@@ -45,7 +45,10 @@ def _notes(report, case):
     ("values", "note"),
     [
         ({**HALF_TURN, "quatern_d": 1.00001}, "a quaternion of length 1.00001 taken as 1"),
-        ({**HALF_TURN, **NO_SFORM}, "placed by its qform, for its sform is singular or NaN"),
+        (
+            {**HALF_TURN, **NO_SFORM},
+            "placed by its qform, for its sform is singular or without bounds",
+        ),
         ({**HALF_TURN, **NO_SFORM, "srow_x": np.nan}, "placed by its qform, for its sform is"),
         ({"pixdim": [1, 0, -1, 0, 0, 0, 0, 0]}, "pixdim[1,2,3] should be non-zero and"),
     ],
