@@ -50,7 +50,8 @@ _files_option = click.option(
     metavar="ROLE=PATTERN",
     callback=_file_patterns,
     help="File name pattern of a modality, of 'labels' or of 'brain', for folders that do not "
-    "follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
+    "follow BraTS' names: --file flair=Flair_*.nii.gz; {case} in it stands for what tells the "
+    "cases apart, where a folder is not a case. Repeatable.",
 )
 _scheme_option = click.option(
     "--scheme",

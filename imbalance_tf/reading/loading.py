@@ -28,20 +28,23 @@ def load_cohort(
     on_error: Literal["raise", "skip"] = "raise",
     cache: str | os.PathLike | None = None,
 ) -> Cohort:
-    """Read a folder of cases: the embedded cohort, any BraTS release, or NIfTI files by patterns.
+    """Read a folder of cases: the embedded cohort, any BraTS release, or files by patterns.
 
     Parameters
     ----------
     folder : path
-        In the layout of BraTS 2012 to 2024 or of Task 1 of the Medical Segmentation Decathlon;
-        with `files`, every subfolder with scans is one case.
+        In the layout of BraTS 2012 to 2024, of Task 1 of the Medical Segmentation Decathlon, of
+        nnU-Net, UCSF-PDGM or BIDS; with `files`, every subfolder with scans is one case, or every
+        text that ``{case}`` stands for.
     scheme : str, path or LabelScheme
         What the label values mean: a name of `SCHEMES`, a TOML file (`LabelScheme.from_toml`), or
         ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else the scheme that
         the file names and the values of all cases together allow.
     files : mapping of str to str, optional
-        File name patterns for a folder that does not follow the names of BraTS:
-        ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``.
+        File name patterns for a folder that does not follow these names:
+        ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``; with
+        ``{case}`` for what tells the cases apart where a folder is not a case:
+        ``{"flair": "scans/{case}_0000.nii.gz", "labels": "masks/{case}.nii.gz"}``.
     modalities : sequence of str, optional
         The modalities to use; by default all that the cases have.
     cases : int, optional

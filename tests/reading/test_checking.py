@@ -187,7 +187,7 @@ def test_a_link_to_nowhere_is_a_problem(case_folder):
     (case_folder / "case_1" / "case_1_t1.nii.gz").unlink()
     (case_folder / "case_1" / "case_1_t1.nii.gz").symlink_to("moved_away")
     (problem,) = check_folder(case_folder).problems
-    assert "case_1_t1.nii.gz: cannot be read" in problem
+    assert "case_1_t1.nii.gz: a link to moved_away, which is not there; fetch that file" in problem
 
 
 def test_all_cases_together_are_those_of_the_cohort(bad_folder):
