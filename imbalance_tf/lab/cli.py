@@ -260,11 +260,18 @@ def phantom(folder, cases, seed, slice_thickness, disease):
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def notebooks(folder):
-    """Copy the notebooks into FOLDER, to work through them."""
-    from .notebooks import copy_notebooks
+@click.option("--solutions", "kind", flag_value="solutions", help="With the exercises solved.")
+@click.option(
+    "--instructor",
+    "kind",
+    flag_value="instructor",
+    help="With solutions and the teacher's notes, as nbgrader reads them.",
+)
+def notebooks(folder, kind):
+    """Write the notebooks into FOLDER, to work through them and do their exercises."""
+    from .notebooks import write_notebooks
 
-    for path in copy_notebooks(folder):
+    for path in write_notebooks(folder, kind or "student"):
         click.echo(path)
     click.echo(f"Now: jupyter lab {folder}")
 

@@ -12,14 +12,15 @@ from nbclient.exceptions import DeadKernelError
 import imbalance_tf
 from imbalance_tf.cohort.disk import room_for, set_aside, write_whole
 
+from .exercises import Kind, built
 from .pages import write_page
 
 __all__ = [
     "NotebookError",
     "chosen_notebooks",
-    "copy_notebooks",
     "execute_notebook",
     "notebook_paths",
+    "write_notebooks",
 ]
 
 ON_THE_PAPER = 5  # of the notebooks, the first; the others go beyond it
@@ -68,32 +69,37 @@ def chosen_notebooks(names: Sequence[str] = (), *, every: bool = False) -> list[
     return [path for path in chosen if path]
 
 
-def copy_notebooks(folder: Path) -> list[Path]:
-    """Copy the notebooks into a folder, to work through them.
+def write_notebooks(folder: Path, kind: Kind = "student") -> list[Path]:
+    """Write the notebooks into a folder: to work through them, with solutions, or for a teacher.
 
     Raises
     ------
     FileExistsError
-        If one of them is there already; then nothing is copied.
+        If one of them is there already; then nothing is written.
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; name a folder for the notebooks")
-    targets = [folder / path.name for path in notebook_paths()]
-    if there := [target.name for target in targets if target.exists()]:
+    texts = {folder / path.name: _text(path, kind) for path in notebook_paths()}
+    if there := [target.name for target in texts if target.exists()]:
         raise FileExistsError(
             f"{folder} already has {', '.join(there)}; choose another folder, or move them away"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for source, target in zip(notebook_paths(), targets, strict=True):
-        write_whole(target, source.read_bytes())
-    return targets
+    for target, text in texts.items():
+        write_whole(target, text)
+    return list(texts)
+
+
+def _text(source: Path, kind: Kind) -> str:
+    return nbformat.writes(built(source, kind)) + "\n"
 
 
 def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
     """Execute one notebook with papermill, and print what it prints as it goes.
 
-    Leaves ``<out>/notebooks/<name>.ipynb``, and its page and figures (`write_page`). An earlier
-    notebook that a person has edited since is kept as ``<name>.edited-<number>.ipynb``.
+    Exercises are executed with their solutions. Leaves ``<out>/notebooks/<name>.ipynb``, and its
+    page and figures (`write_page`). An earlier notebook that a person has edited since is kept as
+    ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
@@ -113,11 +119,13 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     # Papermill writes it again after every cell; it gets its name at the end.
     running = executed.with_name(f".{source.stem}.partial.ipynb")
     running.unlink(missing_ok=True)
+    solved = executed.with_name(f".{source.stem}.solved.ipynb")
+    write_whole(solved, _text(source, "solutions"))
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         with room_for(out, f"{source.name} with its page and figures", SIZE):
             papermill.execute_notebook(
-                str(source),
+                str(solved),
                 str(running),
                 parameters=dict(parameters),
                 kernel_name="python3",
@@ -139,6 +147,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
         ) from error
     finally:
+        solved.unlink()
         if _is_whole(running):
             _keep_edited(executed, out)
             running.replace(executed)

@@ -248,7 +248,7 @@ def test_phantom_writes_a_cohort_and_refuses_to_mix_two(tmp_path):
     assert _contents(tmp_path) == before
 
 
-def test_notebooks_are_copied_out_and_never_over_a_students_work(tmp_path):
+def test_notebooks_are_written_and_never_over_a_students_work(tmp_path):
     result = _invoke("notebooks", tmp_path / "course")
     assert result.exit_code == 0
     copied = sorted((tmp_path / "course").iterdir())

@@ -16,6 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 from imbalance_tf import write_phantom_cohort
+from imbalance_tf.lab.exercises import built
 from imbalance_tf.lab.notebooks import (
     NotebookError,
     chosen_notebooks,
@@ -95,7 +96,7 @@ def test_one_tagged_annotated_parameters_cell(path):
 def smoke(tmp_path_factory, fresh_environment):
     """The whole lab in the smoke profile, as a person runs it, from another folder."""
     folder = tmp_path_factory.mktemp("smoke")
-    done = _run(folder, fresh_environment, "--all")
+    done = _run(folder, {**fresh_environment, "STRICT": "1"}, "--all")
     return folder / "results" / "smoke", done.stdout
 
 
@@ -214,6 +215,17 @@ def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path)
     NotebookClient(doubled, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
     for once, again in zip(doubled.cells[::2], doubled.cells[1::2], strict=True):
         assert _shown(once) == _shown(again), once.source
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_a_students_notebook_runs_before_anything_is_written_in_it(smoke, path, tmp_path):
+    student = built(path, "student")
+    tagged = {tag: cell for cell in student.cells for tag in cell.metadata.get("tags", [])}
+    if "exercise" not in tagged:
+        return  # it is the notebook that was executed
+    tagged["parameters"].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
+    NotebookClient(student, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
+    assert "right" not in tagged["check"].outputs[0].text
 
 
 def _shown(cell):
