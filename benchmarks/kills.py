@@ -153,7 +153,7 @@ SITUATIONS = {
 
 
 def begin(situation: str, arguments: dict, log: Path, at: int | None = None) -> int:
-    """Carry it out in a process of its own; its number, for `ended`."""
+    """Carry it out in a process of its own; its number."""
     if child := os.fork():
         return child
     code = 1
