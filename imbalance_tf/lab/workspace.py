@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.phantom.writing import write_phantom_cohort
 from imbalance_tf.reading.examining import scheme_asked
@@ -171,12 +173,17 @@ def open_lab(
         With every problem of the folder; also if it has only one case, or if no training case has
         one of the classes.
     ValueError
-        If `profile` or `scheme` is unknown, or `files` comes without `data`.
+        If `profile` or `scheme` is unknown, `files` comes without `data`, or another argument is
+        wrong.
     OSError
         If there is no such folder.
     """
-    chosen = profile_named(profile)
-    out = Path(out or Path("results") / chosen.name).resolve()
+    chosen, seed = profile_named(profile), seed_of(seed)
+    cases, test_cases = (
+        whole(0, **{name: count or 0})
+        for name, count in {"cases": cases, "test_cases": test_cases}.items()
+    )
+    out = expanded(out or Path("results") / chosen.name).resolve()
     if files and not data:
         raise ValueError("files= is for a folder of your own; give that as data=")
     if cases and not data:
@@ -184,7 +191,7 @@ def open_lab(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
             f"folder of your own: give that as data="
         )
-    folder = Path(data).absolute() if data else _embedded_folder(chosen, seed, out)
+    folder = expanded(data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
         opener = partial(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
 
 from .config import Training
@@ -59,7 +60,7 @@ def score(
     (partial / "segmentations").mkdir(exist_ok=True)
     dice, ratios = {}, {}
     for number, case in enumerate(test, start=1):
-        print(f"segmenting {case.id} ({number} of {len(test)})", flush=True)
+        print(shown(f"segmenting {case.id} ({number} of {len(test)})"), flush=True)
         predicted = predicted_classes(trainings, models, case, train)
         truth, said = case.labels[case.brain], predicted[case.brain]
         dice[case.id] = dice_scores(truth, said, test.scheme)

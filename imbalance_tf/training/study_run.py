@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import expanded, write_whole
 
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
@@ -93,9 +94,10 @@ def run_study(
     >>> table.groupby("arm")["case"].nunique().to_dict()
     {'random': 3}
     """
+    expect(isinstance(study, Study), "a Study, such as STUDIES[...],", study=study)
     like = like or ExperimentConfig("balanced", epochs=10, steps=100)
     opened = cohort if isinstance(cohort, Cohort) else cohort()
-    folder = Path(out).absolute() / "runs"
+    folder = expanded(out).absolute() / "runs"
     runs = [
         _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
         for seed in range(study.seeds)
@@ -188,13 +190,14 @@ def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: s
         "processor": _processor(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"# {name}: {value}\n" for name, value in about.items())
+    # Each on one line, whatever the folder is called that stands in the command.
+    lines = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items())
     write_whole(path, lines + results.to_csv(index=False, float_format="%.6g"))
 
 
 def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """What `write_study` kept: the table of a study, and how it was made."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         lines = list(takewhile(lambda line: line.startswith("# "), file))
     about = (line[2:].rstrip("\n").partition(": ") for line in lines)
     return read_table(path, skiprows=len(lines)), {name: value for name, _, value in about}
