@@ -40,8 +40,7 @@ class _SeededSampler:
         if self.index.total == 0:
             raise ValueError("the cohort has no brain voxel to sample")
 
-    def _next_generator(self, n: int) -> np.random.Generator:
-        whole(0, LONGEST_PASS, n=n)
+    def _next_generator(self) -> np.random.Generator:
         generator = np.random.default_rng([self.seed, self.draws])
         self.draws += 1
         return generator
@@ -79,7 +78,8 @@ class RandomSampler(_SeededSampler):
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column."""
-        generator = self._next_generator(n)
+        n = whole(0, LONGEST_PASS, n=n)
+        generator = self._next_generator()
         if self.within == "brain":
             return self.index.centres(generator.integers(self.index.total, size=n))
         low, high = self.cohort.limits
@@ -162,9 +162,9 @@ class BalancedSampler(_SeededSampler):
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column, in random order."""
-        number = self.draws
-        generator = self._next_generator(n)
-        counts = _class_counts(self.shares, n, self.seed, number)
+        n = whole(0, LONGEST_PASS, n=n)
+        counts = _class_counts(self.shares, n, self.seed, self.draws)
+        generator = self._next_generator()
         sampled = [self._sample(*pair, generator) for pair in enumerate(counts.tolist())]
         chosen, ranks = zip(*sampled, strict=True)
         # One look-up for all classes takes little longer than one for a single class.

@@ -30,7 +30,17 @@ BAD_FILES = {
     "aux.1": "device",
     "é" * 101: "has 202 bytes",
 }
-GOOD = ["case_1", "Łódź 日本", "BraTS20 (1)", "UCSF-PDGM-0004", "001", "1e5", "NA", "a" * 200, "R&D's"]
+GOOD = [
+    "case_1",
+    "Łódź 日本",
+    "BraTS20 (1)",
+    "UCSF-PDGM-0004",
+    "001",
+    "1e5",
+    "NA",
+    "a" * 200,
+    "R&D's",
+]
 
 
 def _case(name):
