@@ -1,5 +1,7 @@
 """open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
+import errno
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -195,13 +197,13 @@ def open_lab(
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
         opener = partial(
-            load_cohort,
+            _read,
             folder,
+            out,
             scheme=scheme,
             files=files or None,
             on_error=on_error,
             cases=cases or None,
-            cache=out / "cache",
         )
     else:
         opener = partial(_embedded_cohort, chosen, seed, out)
@@ -223,7 +225,30 @@ def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) ->
         seed=seed,
         **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )
-    return load_cohort(folder, cache=out / "cache")
+    return _read(folder, out)
+
+
+def _read(folder: Path, out: Path, **options: Any) -> Cohort:
+    """The cohort of a folder, with its cache in `out`; or in memory, if that is only to be read.
+
+    So the results that a teacher shares can be opened: a cache that was copied is not up to date.
+    """
+    try:
+        return load_cohort(folder, cache=out / "cache", **options)
+    except OSError as error:
+        why = error.__cause__
+        if not isinstance(why, OSError) or why.errno not in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+        ):
+            raise
+        warnings.warn(
+            f"{out} cannot be written: the cases are read anew and stay in memory, and what is not "
+            f"trained yet cannot be; give another folder as out= to train",
+            stacklevel=2,
+        )
+        return load_cohort(folder, **options)
 
 
 def _split(

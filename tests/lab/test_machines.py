@@ -1,5 +1,6 @@
 """Terminals, pipes, folders and settings of Keras as people have them."""
 
+import errno
 import json
 import os
 import shutil
@@ -115,6 +116,27 @@ def test_braces_in_a_folder_are_no_template_and_another_python3_is_not_used(tmp_
     executed = execute_notebook(source, out, {"x": 3})
     assert executed == out / "notebooks" / "{x}.ipynb"
     assert f"3 {sys.executable}" in executed.read_text()
+
+
+def test_shared_results_that_are_only_to_be_read_are_opened(case_folder, tmp_path, monkeypatch):
+    class ReadOnly:
+        def __init__(self, lock):
+            raise PermissionError(errno.EACCES, "Permission denied", str(lock))
+
+    monkeypatch.setattr("imbalance_tf.cohort.disk.FileLock", ReadOnly)
+    with pytest.warns(UserWarning, match="cannot be written: the cases are read anew"):
+        lab = open_lab("smoke", data=case_folder, out=tmp_path / "shared")
+    assert len(lab.cohort) == 3
+    assert not any((tmp_path / "shared").rglob("*.bin"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seed": 1.5}, {"seed": "1"}, {"test_cases": 1.5}, {"cases": -1}]
+)
+def test_a_lab_refuses_before_anything_is_written(tmp_path, wrong):
+    with pytest.raises(ValueError, match="a whole number from 0"):
+        open_lab("smoke", out=tmp_path / "out", **wrong)
+    assert not (tmp_path / "out").exists()
 
 
 MAKE = "import imbalance_tf; print(imbalance_tf.patch_cnn(channels=1, classes=2).output_shape)"
