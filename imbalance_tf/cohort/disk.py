@@ -3,13 +3,27 @@
 import contextlib
 import errno
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["alone", "remove_own", "room_for", "set_aside", "whole_folder", "write_whole"]
+__all__ = [
+    "alone",
+    "expanded",
+    "remove_own",
+    "room_for",
+    "set_aside",
+    "whole_folder",
+    "write_whole",
+]
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """A path as a shell would take it: ``~`` is the home folder of the person."""
+    return Path(os.path.expanduser(path))
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -1,7 +1,11 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks."""
 
 import errno
+import io
 import json
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +22,36 @@ class _Refusals(click.Group):
     """Turns the errors that the package raises on purpose into one message and exit code 1."""
 
     def invoke(self, ctx):
+        for stream in (sys.stdout, sys.stderr):  # nothing that a file is called may stop a report
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("\nStopped. The same command goes on from here.", err=True)
             ctx.exit(130)
+        except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
+            raise
         except (OSError, ValueError) as error:
             full = getattr(error, "errno", None) == errno.ENOSPC  # in a file too small to count
             more = "; make room there, and the same command goes on from here" if full else ""
             raise click.ClickException(f"{error}{more}") from error
+
+
+class _Path(click.ParamType):
+    """A file or folder as a person names it: ``~`` also where the shell leaves it, as in --out=~/x.
+
+    A name that is no text could stand in no table and no notebook.
+    """
+
+    name = "path"
+
+    def convert(self, value, param, ctx):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
+        return os.path.expanduser(value)
 
 
 def _file_patterns(ctx, param, values) -> dict[str, str]:
@@ -56,11 +81,14 @@ _files_option = click.option(
 _scheme_option = click.option(
     "--scheme",
     default="auto",
+    type=_Path(),
+    metavar="NAME",
     show_default=True,
     help="What the label values mean: brats2012, brats2013, brats2017, brats2023, brats2024, "
     "decathlon, a .toml file with a scheme of your own, or auto.",
 )
 _COUNT: dict[str, Any] = {"default": 0, "metavar": "N", "type": click.IntRange(min=0)}
+_SEED = click.IntRange(0, 2**32 - 1)
 _COHORT_OPTIONS = (
     click.option(
         "--profile",
@@ -73,12 +101,14 @@ _COHORT_OPTIONS = (
     click.option(
         "--data",
         default="",
+        type=_Path(),
         metavar="FOLDER",
         help="A folder of real cases; by default the embedded cohort is made and used.",
     ),
     click.option(
         "--out",
         default="",
+        type=_Path(),
         metavar="FOLDER",
         help="Where the results go; by default results/PROFILE.",
     ),
@@ -86,7 +116,7 @@ _COHORT_OPTIONS = (
         "--seed",
         default=0,
         show_default=True,
-        type=click.IntRange(min=0),
+        type=_SEED,
         help="Seed of the embedded cohort, the split and the training.",
     ),
     _files_option,
@@ -108,6 +138,10 @@ _COHORT_OPTIONS = (
 @click.version_option(package_name="imbalance-tf")
 def main():
     """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
+    # For this process and the kernels that it starts, whatever else a person uses Keras for.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+        os.environ.pop(limit, None)
 
 
 def _cohort_options(command):
@@ -150,7 +184,7 @@ def run(notebooks, out, test_cases, every, **cohort):
 
 
 @main.command()
-@click.argument("name", default="")
+@click.argument("name", default="", type=_Path())
 @_cohort_options
 @click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
@@ -189,7 +223,7 @@ def study(name, out, folds, seeds, scheduler, listed, **cohort):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Path())
 @_files_option
 @_scheme_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a script.")
@@ -228,9 +262,9 @@ def check(ctx, folder, files, scheme, as_json):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Path())
 @click.option("--cases", default=20, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=0, show_default=True, type=_SEED)
 @click.option(
     "--slice-thickness",
     default=1,
@@ -259,7 +293,7 @@ def phantom(folder, cases, seed, slice_thickness, disease):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Path())
 @click.option("--solutions", "kind", flag_value="solutions", help="With the exercises solved.")
 @click.option(
     "--instructor",
@@ -271,9 +305,9 @@ def notebooks(folder, kind):
     """Write the notebooks into FOLDER, to work through them and do their exercises."""
     from .notebooks import write_notebooks
 
-    for path in write_notebooks(folder, kind or "student"):
+    for path in write_notebooks(Path(folder), kind or "student"):
         click.echo(path)
-    click.echo(f"Now: jupyter lab {folder}")
+    click.echo(f"Now: jupyter lab {shlex.quote(folder)}")
 
 
 if __name__ == "__main__":

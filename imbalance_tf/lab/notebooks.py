@@ -7,6 +7,9 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 import imbalance_tf
@@ -108,7 +111,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     NotebookError
         If a cell fails. The notebook is kept as far as it was executed.
     """
-    known = papermill.inspect_notebook(str(source))
+    known = papermill.inspect_notebook(_as_path(source))
     if unknown := sorted(set(parameters) - set(known)):
         raise ValueError(
             f"{source.name} has no parameter {', '.join(map(repr, unknown))}; "
@@ -125,10 +128,11 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     try:
         with room_for(out, f"{source.name} with its page and figures", SIZE):
             papermill.execute_notebook(
-                str(solved),
-                str(running),
+                _as_path(solved),
+                _as_path(running),
                 parameters=dict(parameters),
                 kernel_name="python3",
+                kernel_manager_class=_ThisPython,
                 cwd=str(out),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=sys.stdout,
@@ -162,6 +166,20 @@ def _is_whole(running: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def _as_path(path: Path) -> str:
+    """A path in which papermill finds no braces to fill in."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+class _ThisPython(AsyncKernelManager):
+    """Starts the kernel with this interpreter, in which the package is, whatever else a person has
+    installed as ``python3``."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(**get_kernel_dict())
 
 
 def _keep_edited(executed: Path, out: Path) -> None:

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 
@@ -84,7 +84,7 @@ def check_folder(
     >>> report.cases[0].grid, report.cases[0].spacing
     ((240, 240, 15), (1.0, 1.0, 10.0))
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     asked = scheme_asked(folder, scheme)
     try:
         found = find_cases(folder, files=files, modalities=modalities)

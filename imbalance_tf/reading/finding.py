@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.errors import CohortError
+from imbalance_tf.cohort.names import name_problem
 
 from .grouping import CASE, NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
 from .layouts import LAYOUTS, PATTERNS, Layout
@@ -125,6 +127,8 @@ def find_cases(
             where = _where(name, place)
             wrong += _missing_or_double(where, roles, looked_for)
             wrong += _shared(where, roles, owners, layout)
+        if problem := name_problem(name, of_file=True):
+            wrong.append(f"{held[0][0]}: {problem}; rename it")
         if len(held) > 1:
             where = ", ".join(str(place) for place, _ in held)
             wrong.append(
@@ -209,6 +213,7 @@ def _shared(
 
 def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] | None) -> None:
     if files is not None:
+        expect(isinstance(files, Mapping), "a pattern for each modality, by its name,", files=files)
         if "labels" not in files or not set(files) - {"labels", "brain"}:
             raise ValueError(
                 f"files= names {sorted(files)}; it must name 'labels' and at least one modality"

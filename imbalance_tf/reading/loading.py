@@ -3,10 +3,11 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
+from imbalance_tf.cohort.arguments import expect, whole
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 
@@ -77,14 +78,12 @@ def load_cohort(
     >>> load_cohort(phantom, modalities=["flair", "t1c"])
     Cohort(4 cases, 2 modalities (flair, t1c), scheme 'brats2013')
     """
-    folder = Path(folder).expanduser()
-    if cases is not None and cases < 1:
-        raise ValueError(f"cases={cases}; at least 1 is expected")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error!r}; 'raise' or 'skip' is expected")
+    folder = expanded(folder)
+    cases = cases if cases is None else whole(1, cases=cases)
+    expect(on_error in ("raise", "skip"), "'raise' or 'skip'", on_error=on_error)
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
-    store = Store(None if cache is None else Path(cache).expanduser())
+    store = Store(None if cache is None else expanded(cache))
     allow_open_files(len(found.cases))
     read: list[tuple[CaseFiles, CaseArrays]] = []
     examined = examine(found, asked, lambda *pair: read.append(pair), store)

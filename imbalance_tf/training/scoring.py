@@ -12,6 +12,7 @@ import pandas as pd
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
 
 from .config import Training
@@ -69,7 +70,7 @@ def score(
         try:
             predicted = read_segmentation(path, case, test.scheme)
         except Exception:  # it is not there, or damaged
-            print(f"segmenting {case.id} ({number} of {len(test)})", flush=True)
+            print(shown(f"segmenting {case.id} ({number} of {len(test)})"), flush=True)
             predicted = predicted_classes(trainings, models, case, train)
             whole = case.to_scan(test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
             image = nib.Nifti1Image(whole, case.affine)

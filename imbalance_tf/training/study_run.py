@@ -12,7 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
@@ -89,9 +91,10 @@ def run_study(
     >>> table.groupby("arm")["case"].nunique().to_dict()
     {'random': 3}
     """
+    expect(isinstance(study, Study), "a Study, such as STUDIES[...],", study=study)
     like = like or ExperimentConfig("balanced", epochs=10, steps=100)
     opened = cohort if isinstance(cohort, Cohort) else cohort()
-    folder = Path(out).absolute() / "runs"
+    folder = expanded(out).absolute() / "runs"
     runs = [
         _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
         for seed in range(study.seeds)

@@ -26,7 +26,8 @@ def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: s
     path.parent.mkdir(parents=True, exist_ok=True)
     table = results.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     about["digest"] = _digest(table)
-    lines = "".join(f"# {name}: {value}\n" for name, value in about.items())
+    # Each on one line, whatever the folder is called that stands in the command.
+    lines = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items())
     write_whole(path, lines + table)
 
 
