@@ -25,10 +25,10 @@ def foreign_names(tmp_path, write_case):
 
 
 def _checked(folder, **options):
-    return subprocess.run([*COMMAND, "check", folder], timeout=300, **options)
+    return subprocess.run([*COMMAND, "check", folder], **options)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("encoding", ["cp1252", "iso8859-15"])
 def test_a_case_is_reported_whatever_the_encoding_of_the_terminal(foreign_names, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = _checked(foreign_names, capture_output=True, env=environment)
@@ -49,12 +49,12 @@ def test_whoever_reads_the_output_may_stop_early(foreign_names):
 def test_no_standard_streams(foreign_names):
     code = f"import imbalance_tf; assert len(imbalance_tf.load_cohort({str(foreign_names)!r})) == 2"
     shell = f'"{sys.executable}" -c "{code}" >&- 2>&-'
-    assert subprocess.run(shell, shell=True, timeout=300).returncode == 0
+    assert subprocess.run(shell, shell=True).returncode == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
 def test_a_name_that_is_no_text_costs_its_case(case_folder):
-    (case_folder / "case_1").rename(os.fsencode(case_folder) + b"/case_\xff")
+    os.rename(case_folder / "case_1", os.fsdecode(os.fsencode(case_folder) + b"/case_\xff"))
     done = _checked(case_folder, capture_output=True)
     assert done.returncode == 1
     assert b"cases to use: 2" in done.stdout
@@ -160,7 +160,7 @@ def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, 
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KERAS_")}
     environment = {**kept, **variables, "KERAS_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", MAKE], capture_output=True, text=True, env=environment, timeout=300
+        [sys.executable, "-c", MAKE], capture_output=True, text=True, env=environment
     )
     if words:
         assert words in done.stderr.splitlines()[-1]
