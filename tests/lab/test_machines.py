@@ -25,7 +25,7 @@ def foreign_names(tmp_path, write_case):
 
 
 def _checked(folder, **options):
-    return subprocess.run([*COMMAND, "check", folder], timeout=300, **options)
+    return subprocess.run([*COMMAND, "check", folder], **options)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "iso8859-15"])
@@ -49,7 +49,7 @@ def test_whoever_reads_the_output_may_stop_early(foreign_names):
 def test_no_standard_streams(foreign_names):
     code = f"import imbalance_tf; assert len(imbalance_tf.load_cohort({str(foreign_names)!r})) == 2"
     shell = f'"{sys.executable}" -c "{code}" >&- 2>&-'
-    assert subprocess.run(shell, shell=True, timeout=300).returncode == 0
+    assert subprocess.run(shell, shell=True).returncode == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
@@ -160,7 +160,7 @@ def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, 
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KERAS_")}
     environment = {**kept, **variables, "KERAS_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", MAKE], capture_output=True, text=True, env=environment, timeout=300
+        [sys.executable, "-c", MAKE], capture_output=True, text=True, env=environment
     )
     if words:
         assert words in done.stderr.splitlines()[-1]
