@@ -1,5 +1,6 @@
 """Figures made beforehand, and a range input that moves through them."""
 
+import json
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -8,18 +9,18 @@ from matplotlib.figure import Figure
 
 from imbalance_tf.evaluation.pages import Piece
 
-from .style import image_tag
+from .style import image_source
 
 __all__ = ["slider"]
 
 # One plain handler: no widget and no kernel, so that it moves in JupyterLab, in the exported page
 # and without a network.
 _MOVE = """
+const [source, text, value] = JSON.parse(this.dataset.frames)[this.value];
 const box = this.closest('.frames');
-box.querySelectorAll('img').forEach((frame, number) => { frame.hidden = number != this.value; });
-const shown = box.querySelector('img:not([hidden])');
-box.querySelector('output').textContent = shown.dataset.value;
-this.setAttribute('aria-valuetext', shown.dataset.value + '. ' + shown.alt);
+Object.assign(box.querySelector('img'), {src: source, alt: text});
+box.querySelector('output').textContent = value;
+this.setAttribute('aria-valuetext', value + '. ' + text);
 """.strip().replace("\n", " ")
 
 
@@ -36,7 +37,7 @@ def slider(
     """One figure per value, and a slider that chooses which of them is seen.
 
     Without its script, as in a notebook that JupyterLab does not trust yet, the figure of `start`
-    is seen.
+    is seen alone: the others lie in an attribute of the slider, which is lost there.
 
     Parameters
     ----------
@@ -63,18 +64,16 @@ def slider(
     ...     return figure
     >>> moved = slider(draw, [0.2, 0.5], label="share", describe="{:.0%} healthy".format)
     >>> moved.html.count("<img"), "50% healthy" in moved.html
-    (2, True)
+    (1, True)
     """
-    frames = []
-    for number, value in enumerate(values):
-        attributes = f' width="{width}" data-value="{escape(show(value))}"'
-        attributes += "" if number == start else " hidden"
-        frames.append(image_tag(draw(value), describe(value), attributes))
-    first, text = escape(show(values[start])), escape(describe(values[start]))
+    frames = [(image_source(draw(value)), describe(value), show(value)) for value in values]
+    source, text, shown = (escape(part) for part in frames[start])
     return Piece(
         f'<div class="frames"><label>{escape(label)} '
         f'<input type="range" min="0" max="{len(values) - 1}" value="{start}" '
-        f'aria-valuetext="{first}. {text}" oninput="{escape(_MOVE)}"></label> '
-        f'<output aria-live="off">{first}</output><br>{"".join(frames)}</div>',
+        f'aria-valuetext="{shown}. {text}" oninput="{escape(_MOVE)}" '
+        f'data-frames="{escape(json.dumps(frames))}"></label> '
+        f'<output aria-live="off">{shown}</output><br>'
+        f'<img src="{source}" alt="{text}" width="{width}" style="max-width: 100%"></div>',
         f"slider: {label}, {show(values[0])} to {show(values[-1])}",
     )

@@ -92,15 +92,16 @@ def described(figure: Figure, text: str) -> Figure:
     return figure
 
 
-def image_tag(figure: Figure, text: str, attributes: str = "") -> str:
+def image_tag(figure: Figure, text: str) -> str:
     """A figure as an HTML image that carries its picture with it, and its text."""
+    return f'<img src="{image_source(figure)}" alt="{escape(text)}" style="max-width: 100%">'
+
+
+def image_source(figure: Figure) -> str:
+    """A figure as an address that holds the picture itself."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
-    source = base64.b64encode(picture.getvalue()).decode()
-    return (
-        f'<img src="data:image/png;base64,{source}" alt="{escape(text)}" '
-        f'style="max-width: 100%"{attributes}>'
-    )
+    return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
 
 
 def span(values: pd.Series, form: str = "{:.2f}") -> str:
