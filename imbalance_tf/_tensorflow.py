@@ -6,14 +6,20 @@ all of them, so the descriptor is redirected meanwhile, and what was written is 
 
 The import runs no operation: a process may fork after it, and devices and threads (`tf.config`) can
 still be set.
+
+Keras has settings of its own, from a file, the environment or a call. Under some of them another
+model would be trained in silence: these are refused.
 """
 
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,20 +47,75 @@ def _silent() -> Iterator[None]:
             os.close(kept)
 
 
+_HOME = Path("~" if os.access(os.path.expanduser("~"), os.W_OK) else "/tmp", ".keras")
+_FILE = Path(
+    os.environ.get("KERAS_HOME", _HOME), "keras.json"
+).expanduser()  # as Keras looks for it
+
+
+def _refused(name: str, found: Any, expected: Any) -> ValueError:
+    """The error about a setting of Keras, with the place that it came from."""
+    variable = f"KERAS_{name.upper()}"
+    try:
+        kept = json.loads(_FILE.read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError, AttributeError):
+        kept = None
+    if str(found) == os.environ.get(variable):
+        source = f"the environment variable {variable}"
+    else:
+        source = str(_FILE) if found == kept else f"keras.config.set_{name}"
+    return ValueError(
+        f"Keras' setting {name} is {found!r}, from {source}; imbalance_tf needs {expected!r}: "
+        f"change it there"
+    )
+
+
+def _backend() -> str:
+    """The backend that Keras has, or would be imported with."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    if asked := os.environ.get("KERAS_BACKEND"):
+        return asked
+    try:
+        return json.loads(_FILE.read_text(encoding="utf-8"))["backend"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return "tensorflow"
+
+
 # INFO lines do not end with the start: each exhausted tf.data iterator writes one.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 # By default TensorFlow uses oneDNN only on processors with VNNI; without it, training takes twice
 # as long (benchmarks/training.py).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+if _backend() != "tensorflow":
+    raise _refused("backend", _backend(), "tensorflow")
 with _silent():
     import keras
     import tensorflow as tf
 
 
-@cache
+_TRAINED_UNDER = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+}
+
+
 def start() -> None:
-    """Run a first operation silently; called by whatever is about to run one anyway."""
+    """Run a first operation silently; called by whatever is about to run one anyway.
+
+    ValueError if Keras has settings under which other models would be trained.
+    """
+    for name, expected in _TRAINED_UNDER.items():
+        if (found := getattr(keras.config, name)()) != expected:
+            raise _refused(name, found, expected)
+    _run_first()
+
+
+@cache
+def _run_first() -> None:
     with _silent():
         tf.zeros((), tf.float16) + 1.0  # half precision has a message of its own
 

@@ -1,5 +1,6 @@
 """The Python blocks of the README, run in order as one script on a small made-up BraTS 2021."""
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -8,8 +9,11 @@ from unittest.mock import create_autospec
 
 import numpy as np
 
-from imbalance_tf import Lab
+from imbalance_tf import Lab, finished_study
 from imbalance_tf._tensorflow import keras
+from imbalance_tf.evaluation.dice import PAPER_DICE
+from imbalance_tf.evaluation.intervals import arm_table, paired_differences
+from imbalance_tf.training.arms import PAPER_ARMS
 
 README = Path(__file__).parents[1] / "README.md"
 LENGTHS = {
@@ -27,6 +31,31 @@ def _blocks():
     for length, shorter in LENGTHS.items():
         blocks = [re.sub(rf"\b{length}\b", shorter, block) for block in blocks]
     return blocks
+
+
+def test_the_table_is_that_of_the_studies_that_the_package_ships(tmp_path):
+    """Every row, and every difference in the sentences below it."""
+    readme = README.read_text()
+    regions = ["whole", "core", "active"]
+    study = finished_study("paper", tmp_path).table
+    patients = finished_study("real_patients", tmp_path).table
+    patients = patients[(patients["batches"] == 50_000) & patients["arm"].isin(PAPER_ARMS)]
+    dice = [arm_table(table, regions) for table in (study, patients)]
+    volumes = [arm_table(table, regions, "volume ratio") for table in (study, patients)]
+    for region, arm in itertools.product(regions, PAPER_ARMS):
+        row = [region, arm, f"{PAPER_DICE.loc[arm, region]:.3f}"]
+        for found in (each.loc[arm, region] for each in dice):
+            row.append(f"{found['dice']:.3f} [{found['low']:.3f}, {found['high']:.3f}]")
+        row += [f"{each.loc[(arm, region), 'volume']:.2f}" for each in volumes]
+        assert f"| {' | '.join(row)} |" in readme
+
+    said = re.findall(r"[+-]\d\.\d\d \[.*?\]", readme)
+    balanced = paired_differences(study, regions, to="random").loc["balanced"]
+    hard = [paired_differences(t, regions, to="balanced").loc["hard"] for t in (study, patients)]
+    expected = [balanced.loc[name] for name in ("core", "active", "whole")]
+    expected += [each.loc["whole"] for each in hard]
+    numbers = [[each["difference"], each["low"], each["high"]] for each in expected]
+    assert said == ["{:+.2f} [{:+.2f}, {:+.2f}]".format(*each) for each in numbers]
 
 
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):

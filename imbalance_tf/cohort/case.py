@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from .names import expect_name
 from .runs import Runs, runs_of
 
 __all__ = ["AIR", "SYNTHETIC", "Case", "digest_of"]
@@ -35,7 +36,7 @@ class Case:
     Parameters
     ----------
     id : str
-        Name of the case.
+        Name of the case, which may be the name of a file (`names`).
     images : (s, h, w, M) float16
         z-scores over the brain of each of M modalities; `AIR` outside the brain.
     labels : (s, h, w) uint8
@@ -54,7 +55,8 @@ class Case:
     Raises
     ------
     ValueError
-        If the shapes of the arrays do not agree, or the arrays reach beyond the scan.
+        If the id cannot be the name of a file, the labels are no whole numbers, the shapes of the
+        arrays do not agree, or the arrays reach beyond the scan.
 
     Examples
     --------
@@ -73,6 +75,14 @@ class Case:
     synthetic: bool = False
 
     def __post_init__(self) -> None:
+        expect_name(self.id, "case", of_file=True)
+        for name in ("images", "labels", "brain"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        if self.labels.dtype.kind not in "biu":
+            raise ValueError(
+                f"case '{self.id}': labels is {self.labels.dtype}; class numbers (uint8) are "
+                f"expected, such as those of LabelScheme.to_classes"
+            )
         shape = self.images.shape[:3]
         if self.images.ndim != 4 or not shape == self.labels.shape == self.brain.shape:
             raise ValueError(

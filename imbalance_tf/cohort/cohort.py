@@ -8,8 +8,10 @@ from typing import overload
 
 import numpy as np
 
+from .arguments import expect, seed_of, whole
 from .case import Case
 from .labels import LabelScheme
+from .names import as_one, expect_name
 
 __all__ = ["Cohort"]
 
@@ -33,8 +35,8 @@ class Cohort(Sequence[Case]):
     Raises
     ------
     ValueError
-        If two cases have the same name, a case has another number of modalities, or a label is
-        not a class number of the scheme.
+        If two cases have the same name, but for capitals, a case has another number of
+        modalities, or a label is not a class number of the scheme.
 
     Examples
     --------
@@ -50,10 +52,21 @@ class Cohort(Sequence[Case]):
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        listed = not isinstance(self.modalities, str)
+        expect(listed, "a list of names", modalities=self.modalities)
         object.__setattr__(self, "cases", tuple(self.cases))
         object.__setattr__(self, "modalities", tuple(self.modalities))
-        if len(self._by_id) < len(self.cases):
-            raise ValueError(f"case_ids={list(self.case_ids)}; every case needs its own name")
+        for modality in self.modalities:
+            expect_name(modality, "modality")
+        seen: dict[str, str] = {}
+        for case_id in self.case_ids:
+            name = as_one(case_id)  # one file where capitals do not count: macOS, Windows
+            if name in seen:
+                raise ValueError(
+                    f"two cases are named {seen[name]!r} and {case_id!r}; every case needs its own "
+                    f"name, in more than capitals: rename one of them"
+                )
+            seen[name] = case_id
         for case in self.cases:
             if case.images.shape[-1] != len(self.modalities):
                 raise ValueError(
@@ -157,6 +170,7 @@ class Cohort(Sequence[Case]):
 
     def subset(self, case_ids: Iterable[str]) -> "Cohort":
         """The cohort of these cases, in this order; KeyError if one is not in the cohort."""
+        expect(not isinstance(case_ids, str), "a list of names", case_ids=case_ids)
         return replace(self, cases=[self[case_id] for case_id in case_ids])
 
     def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:
@@ -184,11 +198,13 @@ class Cohort(Sequence[Case]):
         >>> len(train), len(test)
         (2, 1)
         """
-        if isinstance(test_cases, (int, np.integer)):
-            chosen = self._shuffled(seed)[: max(test_cases, 0)]
-        else:
+        if np.iterable(test_cases) and not isinstance(test_cases, str):
             test_cases = list(test_cases)
             chosen = [self[case_id].id for case_id in test_cases]
+        else:
+            named = not isinstance(test_cases, str)
+            expect(named, "how many, or a list of names,", test_cases=test_cases)
+            chosen = self._shuffled(seed)[: whole(0, test_cases=test_cases)]
         if not 0 < len(set(chosen)) < len(self):
             raise ValueError(
                 f"test_cases={test_cases} of a cohort of {len(self)}; at least one case must be "
@@ -209,16 +225,16 @@ class Cohort(Sequence[Case]):
         >>> sorted(test.case_ids[0] for _, test in cohort.folds(3))
         ['large', 'small', 'tiny']
         """
-        if not 2 <= k <= len(self):
+        if whole(2, k=k) > len(self):
             raise ValueError(
-                f"{k} folds of a cohort of {len(self)}; 2 or more are expected, and at most as "
-                f"many as there are cases"
+                f"k={k}, but the cohort has {len(self)} cases; at most as many folds as cases are "
+                f"expected"
             )
         order = self._shuffled(seed)
         return [self._apart(order[fold::k]) for fold in range(k)]
 
     def _shuffled(self, seed: int) -> list[str]:
-        order = np.random.default_rng(seed).permutation(len(self))
+        order = np.random.default_rng(seed_of(seed)).permutation(len(self))
         return [self.case_ids[number] for number in order]
 
     def _apart(self, chosen: Iterable[str]) -> tuple["Cohort", "Cohort"]:

@@ -1,14 +1,29 @@
 """Files and folders that stay complete if the process is killed, and are removed with care."""
 
 import contextlib
+import errno
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["alone", "remove_own", "set_aside", "whole_folder", "write_whole"]
+__all__ = [
+    "alone",
+    "expanded",
+    "remove_own",
+    "room_for",
+    "set_aside",
+    "whole_folder",
+    "write_whole",
+]
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """A path as a shell would take it: ``~`` is the home folder of the person."""
+    return Path(os.path.expanduser(path))
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -17,8 +32,33 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Text is written in UTF-8, with its line ends unchanged.
     """
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    partial.replace(path)
+    data = content.encode() if isinstance(content, str) else content
+    with room_for(path.parent, path.name, len(data)):
+        partial.write_bytes(data)
+        partial.replace(path)
+
+
+@contextlib.contextmanager
+def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
+    """Turns a full disk into an error that says which folder is on it, and what was to be written.
+
+    Parameters
+    ----------
+    what : str
+        What the block writes there.
+    size : int
+        Its bytes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        megabytes = [count / 1e6 for count in (shutil.disk_usage(folder).free, size)]
+        raise OSError(
+            f"the disk of {folder} is full ({megabytes[0]:.1f} MB are free): {what} takes "
+            f"{megabytes[1]:.1f} MB. Make room and start again: it goes on from here"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -13,8 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .disk import expanded
+from .names import name_problem
+
 __all__ = ["SCHEMES", "SCHEME_FILE", "LabelScheme"]
 
+_COLUMNS = ("case", "region", "dice", "volume ratio")
+_DERIVED = ("volume ", "cases ")  # before the name of a region: other columns of the tables
 SCHEME_FILE = "scheme.toml"
 """The file in which a folder of cases may say what its label values mean."""
 
@@ -38,7 +43,8 @@ class LabelScheme:
     ------
     ValueError
         If there is not one value per class, the first class does not have the value 0, a value
-        is outside 0 to 255, or a region names no class or an unknown one.
+        is outside 0 to 255, a region names no class or an unknown one, or a name cannot stand in
+        tables and pages (`names`), or is that of a column of theirs.
 
     Examples
     --------
@@ -61,16 +67,20 @@ class LabelScheme:
             )
         # Lists, as a TOML file has them, become tuples.
         object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "values", tuple(self.values))
+        own = (int(v) if isinstance(v, np.integer) else v for v in self.values)
+        object.__setattr__(self, "values", tuple(own))
         regions = {region: tuple(members) for region, members in self.regions.items()}
         object.__setattr__(self, "regions", regions)
         if problem := next(self._problems(), None):
             raise ValueError(f"scheme '{self.name}': {problem}")
 
     def _problems(self) -> Iterator[str]:
-        names = [self.name, *self.classes, *self.regions]
-        if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
-            yield f"its names are {names}; words on one line are expected"
+        for name in (self.name, *self.classes, *self.regions):
+            if problem := name_problem(name):
+                yield f"{problem}; choose another"
+        for name in (*self.classes, *self.regions):
+            if name in _COLUMNS or name.startswith(_DERIVED):
+                yield f"the name {name!r} is that of a column of the tables; choose another"
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             yield f"classes={list(self.classes)}; two or more different names are expected"
         numbers = {value for value in self.values if type(value) is int and 0 <= value <= 255}
@@ -109,7 +119,7 @@ class LabelScheme:
         ValueError
             If the file is not TOML, its keys are not these four, or the scheme is not valid.
         """
-        path = Path(path)
+        path = expanded(path)
         if not path.exists():
             raise FileNotFoundError(f"there is no scheme file {path}")
         expected = ["name", "classes", "values", "regions"]

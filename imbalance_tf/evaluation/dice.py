@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.labels import LabelScheme
 
 __all__ = [
@@ -34,7 +35,7 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
     Raises
     ------
     ValueError
-        If the shapes differ, or a class number is outside 0 to classes - 1.
+        If the shapes differ, or the values are no whole numbers, or outside 0 to classes - 1.
 
     Examples
     --------
@@ -45,6 +46,12 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
     if truth.shape != predicted.shape:
         raise ValueError(f"truth has shape {truth.shape}, predicted {predicted.shape}; they differ")
     for name, array in {"truth": truth, "predicted": predicted}.items():
+        if array.size and array.dtype.kind not in "biu":
+            raise ValueError(
+                f"{name} is {array.dtype}; class numbers (whole numbers) are expected. Of a file, "
+                f"np.asarray(image.dataobj) gives the values as they are stored, and "
+                f"scheme.to_classes(values) their class numbers"
+            )
         if array.size and not 0 <= array.min() <= array.max() < classes:
             raise ValueError(
                 f"{name} holds class {array.min()} to {array.max()}; 0 to {classes - 1} is expected"
@@ -102,6 +109,7 @@ def _volumes(
     truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme
 ) -> dict[str, tuple[int, int, int]]:
     """Voxels in both, in the truth and in the prediction, for every region and class."""
+    expect(isinstance(scheme, LabelScheme), "a LabelScheme, such as SCHEMES[...]", scheme=scheme)
     matrix = confusion_matrix(truth, predicted, len(scheme.classes))
     members = {region: scheme.region_numbers(region) for region in scheme.regions}
     members |= {name: (number,) for number, name in enumerate(scheme.classes)}

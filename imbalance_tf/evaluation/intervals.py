@@ -6,7 +6,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["arm_table", "by_case", "in_words", "interval", "paired_differences", "verdicts"]
+from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
+
+__all__ = [
+    "arm_table",
+    "by_case",
+    "decided",
+    "in_words",
+    "interval",
+    "paired_differences",
+    "regions_of",
+    "together",
+    "verdicts",
+]
 
 LARGEST_RATIO = 20
 
@@ -40,6 +52,25 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
         ["region", "case", "arm"], sort=False, observed=True
     )
     return table["value"].mean().unstack("arm").reindex(columns=results["arm"].unique())
+
+
+def regions_of(results: pd.DataFrame, scheme: LabelScheme) -> list[str]:
+    """The regions in a study's results, in its order, without the classes.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        As `run_study` gives it.
+    scheme : LabelScheme
+        Its regions count too, beside those of the schemes that the package knows.
+
+    Examples
+    --------
+    >>> regions_of(pd.DataFrame({"region": ["whole", "healthy", "core"]}), cohort.scheme)
+    ['whole', 'core']
+    """
+    known = {name for each in (scheme, *SCHEMES.values()) for name in each.regions}
+    return [name for name in results["region"].unique() if name in known]
 
 
 def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
@@ -113,6 +144,37 @@ def verdicts(differences: pd.DataFrame) -> pd.Series:
     """
     sides = [differences["low"] > 0, differences["high"] < 0]
     return pd.Series(np.select(sides, ["higher", "lower"], "undecided"), differences.index)
+
+
+def decided(differences: pd.DataFrame) -> str:
+    """How many of the `paired_differences` are decided, and how many would be by chance.
+
+    Examples
+    --------
+    >>> print(decided(pd.DataFrame({"low": [0.1, -0.2], "high": [0.3, 0.2]})))
+    Of 2 differences: 1 higher, 1 undecided.
+    If nothing differed, about 0.1 would still be decided.
+    """
+    found = verdicts(differences).value_counts()
+    counts = ", ".join(f"{count} {word}" for word, count in found.items())
+    chance = 0.05 * len(differences)
+    return (
+        f"Of {len(differences)} differences: {counts}.\n"
+        f"If nothing differed, about {chance:.1f} would still be decided."
+    )
+
+
+def together(one: str, other: str) -> str:
+    """Whether two `verdicts` about the same question agree.
+
+    Examples
+    --------
+    >>> together("higher", "lower"), together("higher", "undecided")
+    ('they contradict each other', 'one is undecided')
+    """
+    if "undecided" in (one, other):
+        return "both are undecided" if one == other else "one is undecided"
+    return "they agree" if one == other else "they contradict each other"
 
 
 def in_words(differences: pd.DataFrame) -> pd.DataFrame:

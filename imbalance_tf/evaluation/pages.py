@@ -1,45 +1,23 @@
-"""Figures and tables as pieces of a page that carry all they need with them."""
+"""Tables, and whatever else is HTML, as a notebook shows them."""
 
-import base64
-import io
 import re
-from html import escape
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-__all__ = ["Piece", "described", "page"]
+__all__ = ["Piece", "page"]
 
 
 class Piece:
     """What a notebook shows as the value of its cell."""
 
-    def __init__(self, html: str, text: str, png: bytes | None = None):
-        self.html, self.text, self.png = html, text, png
+    def __init__(self, html: str, text: str):
+        self.html, self.text = html, text
 
     def __repr__(self) -> str:  # where no page is shown, and without an address in memory
         return self.text
 
     def _repr_html_(self) -> str:
         return self.html
-
-    def _repr_png_(self) -> bytes | None:  # by which `imbalance-tf run` keeps it as a file
-        return self.png
-
-
-def described(figure: Figure, text: str) -> Piece:
-    """A figure with a text for a reader who cannot see it.
-
-    Examples
-    --------
-    >>> 'alt="an empty square"' in described(Figure(figsize=(1, 1)), "an empty square").html
-    True
-    """
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    source = base64.b64encode(picture.getvalue()).decode()
-    html = f'<img src="data:image/png;base64,{source}" alt="{escape(text)}" '
-    return Piece(f'{html}style="max-width: 100%">', text, picture.getvalue())
 
 
 def page(table: pd.DataFrame) -> Piece:

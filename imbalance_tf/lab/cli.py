@@ -1,6 +1,11 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks."""
 
+import errno
+import io
 import json
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +22,36 @@ class _Refusals(click.Group):
     """Turns the errors that the package raises on purpose into one message and exit code 1."""
 
     def invoke(self, ctx):
+        for stream in (sys.stdout, sys.stderr):  # nothing that a file is called may stop a report
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("\nStopped. The same command goes on from here.", err=True)
             ctx.exit(130)
+        except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
+            raise
         except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            full = getattr(error, "errno", None) == errno.ENOSPC  # in a file too small to count
+            more = "; make room there, and the same command goes on from here" if full else ""
+            raise click.ClickException(f"{error}{more}") from error
+
+
+class _Path(click.ParamType):
+    """A file or folder as a person names it: ``~`` also where the shell leaves it, as in --out=~/x.
+
+    A name that is no text could stand in no table and no notebook.
+    """
+
+    name = "path"
+
+    def convert(self, value, param, ctx):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
+        return os.path.expanduser(value)
 
 
 def _file_patterns(ctx, param, values) -> dict[str, str]:
@@ -47,33 +75,40 @@ _files_option = click.option(
     metavar="ROLE=PATTERN",
     callback=_file_patterns,
     help="File name pattern of a modality, of 'labels' or of 'brain', for folders that do not "
-    "follow BraTS' names: --file flair=Flair_*.nii.gz. Repeatable.",
+    "follow BraTS' names: --file flair=Flair_*.nii.gz; {case} in it stands for what tells the "
+    "cases apart, where a folder is not a case. Repeatable.",
 )
 _scheme_option = click.option(
     "--scheme",
     default="auto",
+    type=_Path(),
+    metavar="NAME",
     show_default=True,
     help="What the label values mean: brats2012, brats2013, brats2017, brats2023, brats2024, "
     "decathlon, a .toml file with a scheme of your own, or auto.",
 )
 _COUNT: dict[str, Any] = {"default": 0, "metavar": "N", "type": click.IntRange(min=0)}
+_SEED = click.IntRange(0, 2**32 - 1)
 _COHORT_OPTIONS = (
     click.option(
         "--profile",
         default="lab",
         type=click.Choice(list(PROFILES)),
         show_default=True,
-        help="smoke (a minute), lab (a class hour) or paper (the full protocol: hours).",
+        help="smoke (a minute), lab (a class hour), evening (half an hour to an hour, without "
+        "anyone waiting) or paper (the full protocol: hours).",
     ),
     click.option(
         "--data",
         default="",
+        type=_Path(),
         metavar="FOLDER",
         help="A folder of real cases; by default the embedded cohort is made and used.",
     ),
     click.option(
         "--out",
         default="",
+        type=_Path(),
         metavar="FOLDER",
         help="Where the results go; by default results/PROFILE.",
     ),
@@ -81,7 +116,7 @@ _COHORT_OPTIONS = (
         "--seed",
         default=0,
         show_default=True,
-        type=click.IntRange(min=0),
+        type=_SEED,
         help="Seed of the embedded cohort, the split and the training.",
     ),
     _files_option,
@@ -103,6 +138,10 @@ _COHORT_OPTIONS = (
 @click.version_option(package_name="imbalance-tf")
 def main():
     """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
+    # For this process and the kernels that it starts, whatever else a person uses Keras for.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+        os.environ.pop(limit, None)
 
 
 def _cohort_options(command):
@@ -145,7 +184,7 @@ def run(notebooks, out, test_cases, every, **cohort):
 
 
 @main.command()
-@click.argument("name", default="")
+@click.argument("name", default="", type=_Path())
 @_cohort_options
 @click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
@@ -184,7 +223,7 @@ def study(name, out, folds, seeds, scheduler, listed, **cohort):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Path())
 @_files_option
 @_scheme_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a script.")
@@ -193,7 +232,9 @@ def check(ctx, folder, files, scheme, as_json):
     """Read every case of FOLDER, and list everything that is wrong with it.
 
     One line per case: grid, spacing, orientation, modalities, class shares, and what was decided.
-    The exit code is 1 if there is any problem.
+    Then one per class and region: its share, and how far its mean intensities are from those of
+    the nearest class outside it, in standard deviations (notebook 9). The exit code is 1 if there
+    is any problem.
     """
     from dataclasses import asdict
 
@@ -209,6 +250,10 @@ def check(ctx, folder, files, scheme, as_json):
         meaning = scheme and ", ".join(map("{} {}".format, scheme.values, scheme.classes))
         click.echo(f"cases to use: {len(report.cases)}; layout: {report.layout}")
         click.echo(f"scheme: {scheme.name}: {meaning}" if scheme else "scheme: unknown")
+        for name, of in report.together.items():
+            apart = f"; {of['sd']:.2f} sd from {of['nearest']}" if of["nearest"] else ""
+            found = f"in {of['cases']} of {len(report.cases)} cases"
+            click.echo(f"{name}: {100 * of['share']:.3g} % of all voxels, {found}{apart}")
         for line in report.ignored:
             click.echo(f"not recognised, so not read: {line}")
         for problem in report.problems:
@@ -217,9 +262,9 @@ def check(ctx, folder, files, scheme, as_json):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=_Path())
 @click.option("--cases", default=20, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=0, show_default=True, type=_SEED)
 @click.option(
     "--slice-thickness",
     default=1,
@@ -248,14 +293,21 @@ def phantom(folder, cases, seed, slice_thickness, disease):
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-def notebooks(folder):
-    """Copy the notebooks into FOLDER, to work through them."""
-    from .notebooks import copy_notebooks
+@click.argument("folder", type=_Path())
+@click.option("--solutions", "kind", flag_value="solutions", help="With the exercises solved.")
+@click.option(
+    "--instructor",
+    "kind",
+    flag_value="instructor",
+    help="With solutions and the teacher's notes, as nbgrader reads them.",
+)
+def notebooks(folder, kind):
+    """Write the notebooks into FOLDER, to work through them and do their exercises."""
+    from .notebooks import write_notebooks
 
-    for path in copy_notebooks(folder):
+    for path in write_notebooks(Path(folder), kind or "student"):
         click.echo(path)
-    click.echo(f"Now: jupyter lab {folder}")
+    click.echo(f"Now: jupyter lab {shlex.quote(folder)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 import imbalance_tf
-from imbalance_tf.training.study_run import read_study
+from imbalance_tf.cohort.disk import expanded
+from imbalance_tf.training.study_table import read_study
 
 __all__ = ["FinishedStudy", "finished_study"]
 
@@ -64,7 +65,7 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     """
     package = Path(imbalance_tf.__file__).parent
     places = {
-        Path(out) / "studies": True,
+        expanded(out) / "studies": True,
         package / "_studies": False,
         package.parent / "data" / "studies": False,
     }

@@ -1,29 +1,34 @@
 """The papermill runner: the notebooks executed in order, and what they leave."""
 
-import base64
 import logging
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 import papermill
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
 
 import imbalance_tf
-from imbalance_tf.cohort.disk import set_aside, write_whole
+from imbalance_tf.cohort.disk import room_for, set_aside, write_whole
+
+from .exercises import Kind, built
+from .pages import write_page
 
 __all__ = [
     "NotebookError",
     "chosen_notebooks",
-    "copy_notebooks",
     "execute_notebook",
     "notebook_paths",
+    "write_notebooks",
 ]
 
 ON_THE_PAPER = 5  # of the notebooks, the first; the others go beyond it
+
+SIZE = 5_000_000  # bytes that an executed notebook, its page and its figures take, about
 
 
 class NotebookError(RuntimeError):
@@ -67,33 +72,37 @@ def chosen_notebooks(names: Sequence[str] = (), *, every: bool = False) -> list[
     return [path for path in chosen if path]
 
 
-def copy_notebooks(folder: Path) -> list[Path]:
-    """Copy the notebooks into a folder, to work through them.
+def write_notebooks(folder: Path, kind: Kind = "student") -> list[Path]:
+    """Write the notebooks into a folder: to work through them, with solutions, or for a teacher.
 
     Raises
     ------
     FileExistsError
-        If one of them is there already; then nothing is copied.
+        If one of them is there already; then nothing is written.
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; name a folder for the notebooks")
-    targets = [folder / path.name for path in notebook_paths()]
-    if there := [target.name for target in targets if target.exists()]:
+    texts = {folder / path.name: _text(path, kind) for path in notebook_paths()}
+    if there := [target.name for target in texts if target.exists()]:
         raise FileExistsError(
             f"{folder} already has {', '.join(there)}; choose another folder, or move them away"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for source, target in zip(notebook_paths(), targets, strict=True):
-        write_whole(target, source.read_bytes())
-    return targets
+    for target, text in texts.items():
+        write_whole(target, text)
+    return list(texts)
+
+
+def _text(source: Path, kind: Kind) -> str:
+    return nbformat.writes(built(source, kind)) + "\n"
 
 
 def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
     """Execute one notebook with papermill, and print what it prints as it goes.
 
-    Leaves ``<out>/notebooks/<name>.ipynb``, ``<out>/html/<name>.html`` and each figure as
-    ``<out>/figures/<name>_<number>.png``. An earlier notebook that a person has edited since is
-    kept as ``<name>.edited-<number>.ipynb``.
+    Exercises are executed with their solutions. Leaves ``<out>/notebooks/<name>.ipynb``, and its
+    page and figures (`write_page`). An earlier notebook that a person has edited since is kept as
+    ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     NotebookError
         If a cell fails. The notebook is kept as far as it was executed.
     """
-    known = papermill.inspect_notebook(str(source))
+    known = papermill.inspect_notebook(_as_path(source))
     if unknown := sorted(set(parameters) - set(known)):
         raise ValueError(
             f"{source.name} has no parameter {', '.join(map(repr, unknown))}; "
@@ -113,20 +122,24 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     # Papermill writes it again after every cell; it gets its name at the end.
     running = executed.with_name(f".{source.stem}.partial.ipynb")
     running.unlink(missing_ok=True)
+    solved = executed.with_name(f".{source.stem}.solved.ipynb")
+    write_whole(solved, _text(source, "solutions"))
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(running),
-            parameters=dict(parameters),
-            kernel_name="python3",
-            cwd=str(out),
-            progress_bar=sys.stderr.isatty(),
-            stdout_file=sys.stdout,
-            # Else the kernel's warning that it uses TCP would precede every notebook in the log.
-            extra_arguments=["--IPKernelApp.log_level=40"],
-            iopub_timeout=120,  # the default of 4 s is too short for a busy machine
-        )
+        with room_for(out, f"{source.name} with its page and figures", SIZE):
+            papermill.execute_notebook(
+                _as_path(solved),
+                _as_path(running),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                kernel_manager_class=_ThisPython,
+                cwd=str(out),
+                progress_bar=sys.stderr.isatty(),
+                stdout_file=sys.stdout,
+                # Else the kernel's warning that it uses TCP would precede every notebook.
+                extra_arguments=["--IPKernelApp.log_level=40"],
+                iopub_timeout=120,  # the default of 4 s is too short for a busy machine
+            )
     except papermill.PapermillExecutionError as error:
         raise NotebookError(
             f"{source.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}\n"
@@ -138,11 +151,35 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
         ) from error
     finally:
-        if running.exists():
+        solved.unlink()
+        if _is_whole(running):
             _keep_edited(executed, out)
             running.replace(executed)
-            _write_html_and_figures(executed, out)
+            write_page(executed, out)
     return executed
+
+
+def _is_whole(running: Path) -> bool:
+    """Whether papermill has written it, and to the end: not if the disk was full."""
+    try:
+        nbformat.read(running, as_version=4)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _as_path(path: Path) -> str:
+    """A path in which papermill finds no braces to fill in."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+class _ThisPython(AsyncKernelManager):
+    """Starts the kernel with this interpreter, in which the package is, whatever else a person has
+    installed as ``python3``."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(**get_kernel_dict())
 
 
 def _keep_edited(executed: Path, out: Path) -> None:
@@ -150,23 +187,3 @@ def _keep_edited(executed: Path, out: Path) -> None:
     page = out / "html" / f"{executed.stem}.html"
     if executed.exists() and page.exists() and executed.stat().st_mtime > page.stat().st_mtime:
         set_aside(executed, f"{executed.stem}.edited-", executed.suffix)
-
-
-def _write_html_and_figures(executed: Path, out: Path) -> None:
-    notebook = nbformat.read(executed, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":  # the pages lie side by side, as the notebooks do
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
-    # Without the addresses of scripts on the network: the page must open without one.
-    addresses = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
-    html, _ = HTMLExporter(**dict.fromkeys(addresses, "")).from_notebook_node(notebook)
-    for folder in ("html", "figures"):
-        (out / folder).mkdir(exist_ok=True)
-    for old in (out / "figures").glob(f"{executed.stem}_[0-9][0-9].png"):
-        old.unlink()
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-    for number, picture in enumerate(pictures, start=1):
-        path = out / "figures" / f"{executed.stem}_{number:02}.png"
-        write_whole(path, base64.b64decode(picture))
-    write_whole(out / "html" / f"{executed.stem}.html", html)

@@ -18,11 +18,11 @@ from imbalance_tf.training.result import ExperimentResult
 
 from .estimate import Forecast
 from .notebooks import NotebookError, execute_notebook
+from .pages import SETTINGS, TABLE, write_start_page
 from .workspace import open_lab
 
 __all__ = ["run_lab"]
 
-SETTINGS = "lab.json"
 MANY = 20  # with more test cases, the time that it will take is said beforehand
 
 
@@ -37,7 +37,7 @@ def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
         Gets the executed notebooks, their HTML pages and figures, ``dice_comparison.csv``, the
         embedded cohort if it is used, and a folder for each run.
     settings : dict
-        The parameters of the notebooks, without ``out``.
+        The arguments of `open_lab`, without ``out``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
     if all(folder.exists() for folder in folders.values()):
         _compare(out, folders, scheme)
     click.echo(f"\n{(time.monotonic() - started) / 60:.1f} minutes. All results: {out}")
-    click.echo(f"Start here: {out / 'html' / (paths[-1].stem + '.html')}")
+    click.echo(f"Start here: {write_start_page(out)}")
 
 
 def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, Forecast]:
@@ -83,7 +83,7 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     )
     folders = {strategy: lab.run_folder(strategy) for strategy in PAPER_ARMS}
     forecast = Forecast({})
-    if lab.profile.name == "paper" or len(lab.test) > MANY:
+    if lab.profile.name in ("evening", "paper") or len(lab.test) > MANY:
         click.echo("Measuring a few steps ...")
         forecast = Forecast.of(lab)
         click.echo(
@@ -107,7 +107,7 @@ def _execute_all(
         missing = [strategy for strategy, folder in folders.items() if not folder.exists()]
         begun = time.monotonic()
         try:
-            execute_notebook(path, out, {**settings, "out": str(out)})
+            execute_notebook(path, out, _parameters(settings, out))
         except NotebookError as error:
             raise click.ClickException(str(error)) from error
         seconds = time.monotonic() - begun
@@ -119,6 +119,13 @@ def _execute_all(
             click.echo(f"about {forecast.left():.1f} hours left")
 
 
+def _parameters(settings: dict, out: Path) -> dict:
+    """The parameters of a notebook: what is of a folder of one's own is one dict in them."""
+    always = ("profile", "seed")
+    own = {name: value for name, value in settings.items() if name not in always and value}
+    return {**{name: settings[name] for name in always}, "out": str(out), "own_data": own}
+
+
 def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
     """Keep and print the table."""
     results = {name: ExperimentResult.read(folder) for name, folder in folders.items()}
@@ -126,7 +133,7 @@ def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
         {name: result.dice for name, result in results.items()},
         {name: result.volume_ratios for name, result in results.items()},
     )
-    write_whole(out / "dice_comparison.csv", table.to_csv())
+    write_whole(out / TABLE, table.to_csv())
     volumes = [f"volume {region}" for region in scheme.regions]
     shown = [*scheme.regions, scheme.classes[0], *volumes]
     cases = len(results["random"].dice)
@@ -148,7 +155,7 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
     kept = out / SETTINGS
     if not kept.exists():
         # Notebooks in which somebody worked may have left runs there, which are used.
-        mine = ("notebooks", "html", "figures", "dice_comparison.csv")
+        mine = ("notebooks", "html", "figures", TABLE)
         if there := [name for name in mine if (out / name).exists()]:
             raise FileExistsError(
                 f"{out} has {', '.join(there)}, not made by imbalance-tf run; choose another "

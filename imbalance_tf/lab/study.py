@@ -11,13 +11,13 @@ import click
 import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import expanded, write_whole
 from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
 from imbalance_tf.training.parts import Part
 from imbalance_tf.training.studies import STUDIES, Study
-from imbalance_tf.training.study_run import write_study
+from imbalance_tf.training.study_table import write_study
 
 from .workspace import Lab, open_lab
 
@@ -36,7 +36,7 @@ def study_of(name: str) -> Study:
     """
     if name in STUDIES:
         return STUDIES[name]
-    path = Path(name)
+    path = expanded(name)
     if path.suffix != ".py" or not path.is_file():
         raise ValueError(
             f"study {name!r}; one of {', '.join(STUDIES)} is expected, or a Python file with arms "

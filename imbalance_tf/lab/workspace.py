@@ -1,5 +1,7 @@
 """open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
+import errno
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +11,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.phantom.writing import write_phantom_cohort
 from imbalance_tf.reading.examining import scheme_asked
@@ -162,7 +166,7 @@ def open_lab(
 
     Parameters
     ----------
-    profile : {"smoke", "lab", "paper"}
+    profile : {"smoke", "lab", "evening", "paper"}
     data : path, optional
         A folder of real cases; by default the embedded cohort, in ``<out>/phantom-...``.
     out : path, optional
@@ -179,12 +183,17 @@ def open_lab(
         With every problem of the folder; also if it has only one case, or if no training case has
         one of the classes.
     ValueError
-        If `profile` or `scheme` is unknown, or `files` comes without `data`.
+        If `profile` or `scheme` is unknown, `files` comes without `data`, or another argument is
+        wrong.
     OSError
         If there is no such folder.
     """
-    chosen = profile_named(profile)
-    out = Path(out or Path("results") / chosen.name).resolve()
+    chosen, seed = profile_named(profile), seed_of(seed)
+    cases, test_cases = (
+        whole(0, **{name: count or 0})
+        for name, count in {"cases": cases, "test_cases": test_cases}.items()
+    )
+    out = expanded(out or Path("results") / chosen.name).resolve()
     if files and not data:
         raise ValueError("files= is for a folder of your own; give that as data=")
     if cases and not data:
@@ -192,17 +201,17 @@ def open_lab(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
             f"folder of your own: give that as data="
         )
-    folder = Path(data).absolute() if data else _embedded_folder(chosen, seed, out)
+    folder = expanded(data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
         opener = partial(
-            load_cohort,
+            _read,
             folder,
+            out,
             scheme=scheme,
             files=files or None,
             on_error=on_error,
             cases=cases or None,
-            cache=out / "cache",
         )
     else:
         opener = partial(_embedded_cohort, chosen, seed, out)
@@ -238,7 +247,30 @@ def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) ->
         seed=seed,
         **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )
-    return load_cohort(folder, cache=out / "cache")
+    return _read(folder, out)
+
+
+def _read(folder: Path, out: Path, **options: Any) -> Cohort:
+    """The cohort of a folder, with its cache in `out`; or in memory, if that is only to be read.
+
+    So the results that a teacher shares can be opened: a cache that was copied is not up to date.
+    """
+    try:
+        return load_cohort(folder, cache=out / "cache", **options)
+    except OSError as error:
+        why = error.__cause__
+        if not isinstance(why, OSError) or why.errno not in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+        ):
+            raise
+        warnings.warn(
+            f"{out} cannot be written: the cases are read anew and stay in memory, and what is not "
+            f"trained yet cannot be; give another folder as out= to train",
+            stacklevel=2,
+        )
+        return load_cohort(folder, **options)
 
 
 def _split(

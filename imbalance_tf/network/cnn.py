@@ -1,6 +1,9 @@
 """The patch classifier: one architecture for all three strategies."""
 
 from imbalance_tf._tensorflow import keras, start, tf
+from imbalance_tf.cohort.arguments import LARGEST_PATCH, whole
+
+from .inputs import expect_network, seeds_of
 
 __all__ = ["ChannelBias", "patch_cnn"]
 
@@ -44,7 +47,8 @@ def patch_cnn(
         Modalities.
     classes : int
     patch_size : int
-        Rows and columns of a patch, at least 22.
+        Rows and columns of a patch, at least 22: or nothing is left after three convolutions and
+        pools. At most 1024.
     seed : int
         Of the initial weights.
     precision : str
@@ -60,25 +64,29 @@ def patch_cnn(
     Raises
     ------
     ValueError
-        If the patch is too small.
+        If an argument is wrong, such as a patch that is too small.
 
     Examples
     --------
     >>> patch_cnn(channels=4, classes=5).output_shape
     (None, 5)
     """
-    if patch_size < 22:
-        raise ValueError(
-            f"patch_size={patch_size}; at least 22 is expected, or nothing is left after three "
-            f"convolutions and pools"
-        )
+    whole(22, LARGEST_PATCH, patch_size=patch_size)
+    expect_network(channels=channels, classes=classes, precision=precision)
     start()
-    seeds = iter(range(seed * 100, seed * 100 + 100))
+    seeds = seeds_of(seed)
+    # Of Keras' own settings none may decide: a person's keras.json can hold others.
+    last = "channels_last"
 
     def convolution(filters, window, dtype=precision, **options):
         initializer = keras.initializers.HeUniform(seed=next(seeds))
         return keras.layers.Conv2D(
-            filters, window, kernel_initializer=initializer, dtype=dtype, **options
+            filters,
+            window,
+            kernel_initializer=initializer,
+            data_format=last,
+            dtype=dtype,
+            **options,
         )
 
     # Every dtype is given, or Keras' global policy would decide. Every name is given, because
@@ -87,7 +95,8 @@ def patch_cnn(
     model = keras.Sequential([patches], name="patch_cnn")
     for number, filters in enumerate((16, 32, 64), start=1):
         model.add(convolution(filters, 3, use_bias=False, name=f"convolution_{number}"))
-        model.add(keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{number}"))
+        pool = {"data_format": last, "dtype": precision, "name": f"pool_{number}"}
+        model.add(keras.layers.MaxPooling2D(2, **pool))
         # Bias and ReLU after the pool are the same function as before it, and the gradient of the
         # bias is faster: a fifth more patches per second (benchmarks/training.py).
         model.add(ChannelBias(dtype=precision, name=f"bias_{number}"))
@@ -95,5 +104,5 @@ def patch_cnn(
     window = model.output_shape[1:3]
     model.add(convolution(32, window, activation="relu", name="full_window"))
     model.add(convolution(classes, 1, dtype="float32", name="logits"))
-    model.add(keras.layers.Flatten(dtype="float32", name="flatten"))
+    model.add(keras.layers.Flatten(data_format=last, dtype="float32", name="flatten"))
     return model

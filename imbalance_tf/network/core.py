@@ -82,7 +82,9 @@ def _rebuilt(model: keras.Model) -> tuple[list[Step], NoDenseForm | None]:
         try:
             if isinstance(operation, _POOLS) and operation.pool_size == operation.strides == (2, 2):
                 # One pool at stride 1, then split: pooling four shifted maps would copy them.
-                pool = type(operation)(2, strides=1, dtype=operation.dtype_policy)
+                pool = type(operation)(
+                    2, 1, data_format=operation.data_format, dtype=operation.dtype_policy
+                )
                 dense, depth = _Quarters()(pool(*maps)), depth + 1
             elif [each.shape[1:] for each in inputs] == [
                 (1, 1, *each.shape[1:]) for each in outputs

@@ -17,6 +17,7 @@ from imbalance_tf._tensorflow import keras, tf
 from imbalance_tf.cohort.case import AIR
 
 from .core import ShapeLayer, core_of, serializable
+from .inputs import checked_slices
 
 __all__ = ["fully_convolutional", "segment"]
 
@@ -82,7 +83,7 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     Raises
     ------
     ValueError
-        If the images do not fit the model or the brain; or as `fully_convolutional`.
+        If the images do not fit the model or the brain, or hold NaN; or as `fully_convolutional`.
 
     Examples
     --------
@@ -91,19 +92,8 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     (3, 70, 61)
     """
     run, block = _compiled(model)
-    images = np.asarray(images)
-    size, channels = model.input_shape[2:]
-    if images.ndim != 4 or images.shape[-1] != channels:
-        raise ValueError(
-            f"images has shape {images.shape}; (slices, rows, columns, {channels}) is expected, "
-            f"since the model was made for {channels} modalities"
-        )
-    if brain is None:
-        brain = np.ones(images.shape[:3], bool)
-    elif brain.shape != images.shape[:3]:
-        raise ValueError(
-            f"brain has shape {brain.shape}; {images.shape[:3]} is expected, as images has"
-        )
+    images, brain = checked_slices(model, images, brain)
+    size = model.input_shape[1]
     probabilities = np.zeros((*images.shape[:3], model.output_shape[-1]), np.float32)
     probabilities[..., 0] = 1
     step = max(16, block)  # windows of few different sizes, since TensorFlow prepares each anew

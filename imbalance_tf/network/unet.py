@@ -6,7 +6,10 @@ from functools import lru_cache
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, start, tf
+from imbalance_tf.cohort.arguments import expect, whole
 from imbalance_tf.cohort.case import AIR
+
+from .inputs import checked_slices, expect_network, seeds_of
 
 __all__ = ["segment_maps", "unet"]
 
@@ -44,8 +47,12 @@ def unet(
     >>> unet(channels=4, classes=5)(np.zeros((1, 64, 64, 4))).shape
     TensorShape([1, 64, 64, 5])
     """
+    expect_network(channels=channels, classes=classes, precision=precision)
+    levels = [whole(1, filters=count) for count in filters]
+    expect(levels, "one or more numbers of filters", filters=filters)
     start()
-    seeds = iter(range(seed * 100, seed * 100 + 100))
+    seeds = seeds_of(seed)
+    last = {"data_format": "channels_last"}  # whatever a person's keras.json says
 
     def convolved(maps, count, name):
         for half in "ab":
@@ -57,6 +64,7 @@ def unet(
                 kernel_initializer=keras.initializers.HeUniform(seed=next(seeds)),
                 dtype=precision,
                 name=f"{name}{half}",
+                **last,
             )(maps)
         return maps
 
@@ -64,11 +72,13 @@ def unet(
     skips = []
     for level, count in enumerate(filters):
         if level:
-            maps = keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{level}")(maps)
+            pool = keras.layers.MaxPooling2D(2, dtype=precision, name=f"pool_{level}", **last)
+            maps = pool(maps)
         maps = convolved(maps, count, f"down_{level}")
         skips.append(maps)
     for level in reversed(range(len(filters) - 1)):
-        maps = keras.layers.UpSampling2D(2, dtype=precision, name=f"up_{level}")(maps)
+        up = keras.layers.UpSampling2D(2, dtype=precision, name=f"up_{level}", **last)
+        maps = up(maps)
         joined = keras.layers.Concatenate(dtype=precision, name=f"join_{level}")
         maps = convolved(joined([skips[level], maps]), filters[level], f"back_{level}")
     logits = keras.layers.Conv2D(
@@ -77,6 +87,7 @@ def unet(
         kernel_initializer=keras.initializers.HeUniform(seed=next(seeds)),
         dtype="float32",
         name="logits",
+        **last,
     )(maps)
     return keras.Model(slices, logits, name="unet")
 
@@ -98,6 +109,7 @@ def segment_maps(
     -------
     (S, H, W, classes) float32
     """
+    images, brain = checked_slices(model, images, brain)
     depth, height, width = brain.shape
     pads = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
     probabilities = np.zeros((*brain.shape, model.output_shape[-1]), np.float32)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -13,8 +12,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from imbalance_tf.cohort.arguments import expect, is_number, seed_of, whole
 from imbalance_tf.cohort.case import SYNTHETIC
-from imbalance_tf.cohort.disk import alone, remove_own, write_whole
+from imbalance_tf.cohort.disk import alone, expanded, remove_own, room_for, write_whole
 from imbalance_tf.cohort.labels import SCHEME_FILE
 
 from .case import make_case
@@ -103,22 +103,22 @@ def write_phantom_cohort(
     >>> sorted(path.name for path in folder.glob("phantom_000/*"))[:2]
     ['phantom_000_flair.nii.gz', 'phantom_000_seg.nii.gz']
     """
-    cases = _integer("cases", cases, 1, 2**32)
+    cases = whole(1, 2**32, cases=cases)
     asked = {
         "generator": "imbalance_tf phantom",
         "version": VERSION,
-        "seed": _integer("seed", seed, 0, 2**32 - 1),
-        "slice_thickness": _integer("slice_thickness", slice_thickness, 1, 10),
+        "seed": seed_of(seed),
+        "slice_thickness": whole(1, 10, slice_thickness=slice_thickness),
         "disease": disease,
     }
+    rare = is_number(volume) and 0.1 <= volume <= 2
+    expect(rare, "a number from 0.1 to 2", volume=volume)
+    expect(is_number(contrast) and 0 <= contrast <= 3, "a number from 0 to 3", contrast=contrast)
+    expect(disease in DISEASES, f"one of {', '.join(DISEASES)}", disease=disease)
     # Only if it is another, so that cohorts of before these were known stay what they are.
     asked |= {"volume": float(volume)} if volume != 1 else {}
     asked |= {"contrast": float(contrast)} if contrast != 1 else {}
-    if not 0.1 <= volume <= 2 or not 0 <= contrast <= 3:
-        raise ValueError(f"volume={volume}, contrast={contrast}; 0.1 to 2, and 0 to 3 are expected")
-    if disease not in DISEASES:
-        raise ValueError(f"disease is {disease!r}; expected one of {', '.join(DISEASES)}")
-    folder = Path(folder)
+    folder = expanded(folder)
     _check_folder(folder, asked, cases)
     if not _missing(folder, cases):
         return folder  # without writing anything, so from a read-only share too
@@ -166,14 +166,6 @@ def _missing(folder: Path, cases: int) -> dict[int, Path]:
     return {number: path for number, path in paths if not path.exists()}
 
 
-def _integer(name: str, value: int, lowest: int, highest: int) -> int:
-    number = operator.index(value)
-    if not lowest <= number <= highest:
-        limits = f"from {lowest} to {highest}"
-        raise ValueError(f"{name} is {value!r}; expected a whole number, {limits}")
-    return number
-
-
 def _check_folder(folder: Path, asked: dict, cases: int) -> None:
     """Refuse a folder that holds anything but (part of) the cohort asked for."""
     if not folder.exists():
@@ -217,4 +209,6 @@ def _write_volume(path: Path, voxels: np.ndarray, slice_thickness: int) -> None:
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="scanner")
     # nibabel's own gzip writes the time of day; without it equal volumes are equal files.
-    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=2, mtime=0))
+    content = gzip.compress(image.to_bytes(), compresslevel=2, mtime=0)
+    with room_for(path.parent, path.name, len(content)):
+        path.write_bytes(content)

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 
+from .characteristics import moments, table_of
 from .examining import examine, scheme_asked
 from .finding import CaseFiles, find_cases
 from .scan import CaseArrays
@@ -50,7 +52,8 @@ class CaseReport:
 class FolderReport:
     """What `check_folder` found; `scheme` is None if it could not be told.
 
-    `ignored` are folders with scans whose names are not recognised.
+    `ignored` are folders with scans whose names are not recognised. `together` are the
+    `characteristics` of all cases to use, by class or region; empty without a scheme.
     """
 
     layout: str
@@ -58,6 +61,7 @@ class FolderReport:
     cases: tuple[CaseReport, ...]
     problems: tuple[str, ...]
     ignored: tuple[str, ...] = ()
+    together: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def check_folder(
@@ -80,16 +84,17 @@ def check_folder(
     >>> report.cases[0].grid, report.cases[0].spacing
     ((240, 240, 15), (1.0, 1.0, 10.0))
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     asked = scheme_asked(folder, scheme)
     try:
         found = find_cases(folder, files=files, modalities=modalities)
     except CohortError as error:
         return FolderReport("unknown", asked, (), tuple(error.problems))
-    reports, counts = {}, {}
+    reports, counts, sums = {}, {}, {}
 
     def take(files: CaseFiles, case: CaseArrays) -> None:
         counts[files.case_id] = np.bincount(case.runs.classes, case.runs.voxels, minlength=256)
+        sums[files.case_id] = moments(case.images, case.values, case.brain)
         reports[files.case_id] = CaseReport(
             case=files.case_id,
             grid=case.scan_shape[::-1],
@@ -106,12 +111,17 @@ def check_folder(
         for name, report in reports.items()
         if name not in examined.problems
     ]
+    known, together = examined.scheme, {}
+    if known and cases:
+        table = table_of((sums[case.case] for case in cases), known, known.values)
+        together = table.astype(object).where(table.notna(), None).to_dict("index")
     return FolderReport(
         layout=found.layout.name,
-        scheme=examined.scheme,
+        scheme=known,
         cases=tuple(cases),
         problems=tuple(examined.lines),
         ignored=tuple(found.ignored),
+        together=together,
     )
 
 

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from imbalance_tf.cohort.labels import SCHEME_FILE, SCHEMES, LabelScheme
 
 from .finding import CaseFiles, Found
+from .headers import ScanError
 from .scan import CaseArrays, read_case
 from .store import Store
-from .volumes import ScanError
 
 __all__ = ["Examined", "examine", "scheme_asked"]
 
@@ -82,7 +82,7 @@ def examine(
     owners: dict[str, Path] = {}  # the file with each scan's content, by digest
     for case, arrays in _arrays_of(found.cases, store):
         if isinstance(arrays, ScanError):
-            problems[case.case_id] = str(arrays).splitlines()
+            problems[case.case_id] = [*arrays.args]
         elif twins := [
             f"{case.images[name]}: the same scan as {owners[digest]}; a brain must not be two "
             f"cases, of which one may be trained and the other tested on: keep one of the two"
@@ -143,10 +143,8 @@ def _or_error(action: Callable, case: CaseFiles):
         return action(case)
     except ScanError as error:
         return error
-    except OSError as error:
-        if error.filename not in map(str, case.paths):
-            raise  # it is about the store
-        return ScanError(f"{error.filename}: cannot be read ({error.strerror})")
+    except MemoryError:
+        return ScanError(f"{case.labels}: its case needs more memory than this machine has to give")
 
 
 def _decide(found: Found, values: Mapping[str, list[int]]) -> tuple[LabelScheme | None, list[str]]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.errors import CohortError
+from imbalance_tf.cohort.names import name_problem
 
-from .grouping import NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
+from .grouping import CASE, NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
 from .layouts import LAYOUTS, PATTERNS, Layout
 
 __all__ = ["CaseFiles", "Found", "find_cases"]
@@ -71,7 +73,10 @@ def find_cases(
     files : mapping of str to str, optional
         File name patterns, one per modality and one for ``"labels"``, perhaps one for
         ``"brain"``: ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz"}``; every folder in
-        which they match is a case. Without it, the names of one of `LAYOUTS` are expected.
+        which they match is a case. Where a folder holds many cases, or a case has several folders,
+        ``{case}`` stands for what tells the cases apart: ``{"flair": "scans/{case}_0000.nii.gz",
+        "labels": "masks/{case}.nii.gz"}``. Without `files`, the names of one of `LAYOUTS` are
+        expected.
     modalities : sequence of str, optional
         The modalities to use; by default all that the cases have.
 
@@ -97,17 +102,21 @@ def find_cases(
         layout, named = by_layout(folder, folders)
     if not named:
         expected = sorted(files.values()) if files else [known.looks_like for known in LAYOUTS]
-        none = f"no case found; the file names looked for: {expected}"
+        none = (
+            f"no case found; the file names looked for: {expected}; say how yours are called: "
+            f"files=... (command line: --file), with {CASE} for what tells the cases apart"
+        )
         raise CohortError(folder, [none, *(line for lines in problems.values() for line in lines)])
 
     if modalities is None:
-        possible = [*(files or ("t1", "t1c", "t2", "flair"))]
+        others = dict.fromkeys(role for _, _, roles in named for role in roles)
+        possible = [*(files or dict.fromkeys(("t1", "t1c", "t2", "flair")) | others)]
         modalities = [role for role in possible if role not in ("labels", "brain")]
         if not files:  # those that some case has; the others must have them too
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
-    owners = _owners(named, by_place=bool(files))
+    owners = _owners(named)
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
         places[name].append((place, roles))
@@ -115,13 +124,17 @@ def find_cases(
     for name, held in sorted(places.items()):
         wrong = []
         for place, roles in held:
-            where = f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
+            where = _where(name, place)
             wrong += _missing_or_double(where, roles, looked_for)
             wrong += _shared(where, roles, owners, layout)
+        if problem := name_problem(name, of_file=True):
+            wrong.append(f"{held[0][0]}: {problem}; rename it")
         if len(held) > 1:
             where = ", ".join(str(place) for place, _ in held)
             wrong.append(
-                f"{len(held)} cases are named {name} ({where}); rename all but one of the folders"
+                f"{len(held)} cases are named {name} ({where}); rename all but one of the folders, "
+                f"or give patterns with {CASE} for what tells the cases apart: files=... (command "
+                f"line: --file)"
             )
         if wrong:
             problems[name] = wrong
@@ -133,12 +146,17 @@ def find_cases(
     return Found(layout, cases, problems, unrecognised(folders, known))
 
 
-def _owners(named: list[NamedFiles], by_place: bool) -> dict[object, list[str]]:
-    """The cases that each file belongs to, by name or by place; one mask may serve all cases."""
+def _where(name: str, place: Path) -> str:
+    """A case in a message: its folder, and its name where that is another."""
+    return f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
+
+
+def _owners(named: list[NamedFiles]) -> dict[object, list[str]]:
+    """The cases that each file belongs to; one mask may serve all cases."""
     owners: dict[object, list[str]] = defaultdict(list)
     for name, place, roles in named:
         for file in {_file(path) for role in roles if role != "brain" for path in roles[role]}:
-            owners[file].append(str(place) if by_place else name)
+            owners[file].append(_where(name, place))
     return owners
 
 
@@ -195,6 +213,7 @@ def _shared(
 
 def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] | None) -> None:
     if files is not None:
+        expect(isinstance(files, Mapping), "a pattern for each modality, by its name,", files=files)
         if "labels" not in files or not set(files) - {"labels", "brain"}:
             raise ValueError(
                 f"files= names {sorted(files)}; it must name 'labels' and at least one modality"
@@ -206,6 +225,13 @@ def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] 
                     f"files= has the pattern {pattern!r} for '{role}'; a file name pattern within "
                     f"the folder of a case is expected, such as '*_{role}.nii.gz'"
                 )
+        told_apart = {role for role, pattern in files.items() if CASE in pattern}
+        if told_apart and (others := set(files) - told_apart - {"brain"}):
+            raise ValueError(
+                f"files= has {CASE} in the pattern of {', '.join(sorted(told_apart))}, but not of "
+                f"{', '.join(sorted(others))}; all need it (only 'brain' may be one file for all "
+                f"cases), or none"
+            )
     if modalities is not None and (
         isinstance(modalities, str)
         or not modalities

@@ -9,10 +9,21 @@ from pathlib import Path
 
 from imbalance_tf.cohort.errors import CohortError
 
-from .layouts import LAYOUTS, Layout, undecided
+from .layouts import BRATS, LAYOUTS, NNUNET, Layout, channel_names, undecided
 
-__all__ = ["NamedFiles", "Roles", "by_layout", "by_patterns", "folders_under", "unrecognised"]
+__all__ = [
+    "CASE",
+    "NamedFiles",
+    "Roles",
+    "by_layout",
+    "by_patterns",
+    "folders_under",
+    "unrecognised",
+]
 
+CASE = "{case}"
+"""Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
+_WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
 
 Roles = dict[str, list[Path]]
 """The files of one case by role: a modality, "labels", "brain"; more than one is a problem."""
@@ -22,7 +33,10 @@ NamedFiles = tuple[str, Path, Roles]
 
 
 def by_patterns(folder: Path, folders: list[Path], files: Mapping[str, str]) -> list[NamedFiles]:
-    """Name, folder and files of every folder in which a pattern matches."""
+    """Name, folder and files of every folder in which a pattern matches; or, with `CASE` in the
+    patterns, of every text that it stands for."""
+    if any(CASE in pattern for pattern in files.values()):
+        return _by_case(folder, folders, files)
     named = []
     for place in folders:
         matches = {role: _visible(place.glob(pattern)) for role, pattern in files.items()}
@@ -31,10 +45,45 @@ def by_patterns(folder: Path, folders: list[Path], files: Mapping[str, str]) -> 
     return named
 
 
+def _by_case(folder: Path, folders: list[Path], files: Mapping[str, str]) -> list[NamedFiles]:
+    cases: dict[str, Roles] = defaultdict(lambda: defaultdict(list))
+    for_all: Roles = defaultdict(list)  # a mask that all cases share
+    paths = [path for place in folders for path in _visible(place.iterdir())]
+    for role, pattern in files.items():
+        expression = _expression(pattern)
+        for path in paths:
+            if found := expression.search(path.relative_to(folder).as_posix()):
+                held = cases[found["case"]] if CASE in pattern else for_all
+                held[role].append(path)
+    return [(case, folder, {**held, **for_all}) for case, held in cases.items()]
+
+
+def _expression(pattern: str) -> re.Pattern:
+    """Matches the end of each path that a file name pattern fits; `CASE` is the group ``case``."""
+    expression = ""
+    for part in re.split(r"(\*\*/|\*|\?|\[[^]]+\]|\{case\})", pattern):
+        if part == CASE:  # the same text each time
+            expression += "(?P=case)" if "(?P<case>" in expression else "(?P<case>[^/]+?)"
+        elif part.startswith("["):
+            expression += part.replace("[!", "[^")
+        else:
+            expression += _WILDCARDS.get(part) or re.escape(part)
+    try:
+        return re.compile(f"(^|/){expression}$")
+    except re.error as error:
+        raise ValueError(f"files= has the pattern {pattern!r}, which is none: {error}") from error
+
+
 def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFiles]]:
     """The one layout that the file names follow, and name, folder and files of its cases."""
     paths = [path for place in folders for path in _visible(place.iterdir())]
-    found = {layout: cases for layout in LAYOUTS if (cases := _cases_of(layout, paths, folder))}
+
+    def cases_in(layouts: Iterable[Layout]) -> dict[Layout, list[NamedFiles]]:
+        return {each: cases for each in layouts if (cases := _cases_of(each, paths, folder))}
+
+    found = cases_in(BRATS)
+    if not any(_is_whole(roles) for cases in found.values() for _, _, roles in cases):
+        found = cases_in(LAYOUTS[len(BRATS) :]) or found
     # Two layouts have files named `t1c` and `seg`: any other name tells which of them it is.
     telling = {
         layout: place
@@ -57,30 +106,47 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
 
 def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFiles]:
     places: dict[Path, dict[str, Roles]] = defaultdict(lambda: defaultdict(dict))
+    channels: dict[Path, dict[str, str]] = {}  # by dataset
     for path in paths:
         if matched := layout.match(path):
             case, role = matched
+            if layout is NNUNET:
+                dataset = path.absolute().parent.parent
+                channels.setdefault(dataset, channel_names(dataset))
+                role = channels[dataset].get(role, role)
             for name in layout.channels if role == "images" else [role]:
-                places[layout.place(path)][case].setdefault(name, []).append(path)
+                places[layout.place(path, folder)][case].setdefault(name, []).append(path)
     named = []
     for place, cases in places.items():
-        complete = [held for held in cases.values() if "labels" in held and len(held) > 1]
-        if layout.channels or len(complete) > 1:
-            named += [(case, place, held) for case, held in cases.items()]
-            continue
-        # The folder is one case, whatever its files are called: in BraTS 2020, one file of a case
-        # has a foreign name.
-        roles: Roles = defaultdict(list)
+        together: Roles = defaultdict(list)
         for held in cases.values():
             for role, its_paths in held.items():
-                roles[role] += its_paths
-        named.append((_name(place, folder), place, dict(roles)))
+                together[role] += its_paths
+        # A folder can be one case, whatever its files are called: in BraTS 2020, one file of a
+        # case has a foreign name. It has its own name then, or one file for each role.
+        single = place.name in cases or all(len(each) == 1 for each in together.values())
+        several = sum(map(_is_whole, cases.values())) > 1 or (len(cases) > 1 and not single)
+        if layout.by_name or several:
+            named += [(case, place, held) for case, held in cases.items()]
+        else:
+            named.append((_name(place, folder), place, dict(together)))
     return named
 
 
+def _is_whole(roles: Roles) -> bool:
+    return "labels" in roles and len(roles) > 1
+
+
 def _name(place: Path, folder: Path) -> str:
-    """The name of a case: its folder's; with the grade if it is a number, which both grades use."""
+    """The name of a case: its folder's; with the grade if it is a number, which both grades use.
+
+    In BIDS, where every folder has the name "anat", that of subject and session.
+    """
     place = place.resolve() if place == folder else place
+    if place.name == "anat" and (
+        entities := [part for part in place.absolute().parts[-3:] if re.match("(sub|ses)-", part)]
+    ):
+        return "_".join(entities)
     if re.fullmatch(r"\d+", place.name) and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
         return f"{place.parent.name}_{place.name}"
     return place.name
@@ -114,7 +180,9 @@ def unrecognised(folders: Iterable[Path], known: set[Path]) -> list[str]:
     """Folders with scans, none of which is among the known ones: one line per folder."""
     lines = []
     for place in folders:
-        scans = [p for p in _visible(place.iterdir()) if re.search(r"\.(nii(\.gz)?|mha)$", p.name)]
+        scans = [
+            p for p in _visible(place.iterdir()) if re.search(r"\.((nii|img)(\.gz)?|mha)$", p.name)
+        ]
         if scans and not known & set(scans):
             more = ", ..." if len(scans) > 3 else ""
             lines.append(f"{place}: {', '.join(path.name for path in scans[:3])}{more}")

@@ -1,13 +1,15 @@
-"""Layouts: how each BraTS release names its files, and what its label values can mean."""
+"""Layouts: how each release names its files, and what its label values can mean."""
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 
-__all__ = ["LAYOUTS", "PATTERNS", "Layout", "undecided"]
+__all__ = ["BRATS", "LAYOUTS", "NNUNET", "PATTERNS", "Layout", "channel_names", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +25,14 @@ class Layout:
         Matches the end of the path of every file of a case; the group ``role`` is what the file
         holds, ``case`` the name that all files of a case share.
     roles : mapping of str to str
-        The modality, or ``"labels"``, that each `role` (in small letters) stands for, where that
-        is another word.
+        The modality, or ``"labels"``, that each `role` (a pattern, in small letters) stands for,
+        where that is another word.
     scheme_of : callable
         The one scheme that the label values of all cases allow; ValueError if there are several.
     channels : tuple of str, optional
         The modalities that one 4-D file holds, in order.
+    by_name : bool
+        Whether the name alone tells a case, whose files lie in several folders.
     """
 
     name: str
@@ -37,20 +41,24 @@ class Layout:
     roles: Mapping[str, str]
     scheme_of: Callable[[Sequence[Collection[int]]], LabelScheme]
     channels: tuple[str, ...] = ()
+    by_name: bool = False
 
     def match(self, path: Path) -> tuple[str, str] | None:
         """Case and role of a path; None if it does not follow this layout."""
         found = self.path.search(path.absolute().as_posix())
         if not found:
             return None
-        role = found["role"].lower()
-        return found["case"], self.roles.get(role, role)
+        role = (found["role"] or "labels").lower()
+        meanings = (name for words, name in self.roles.items() if re.fullmatch(words, role))
+        return found["case"], next(meanings, role)
 
-    def place(self, path: Path) -> Path:
-        """The folder of the case, or of all cases where they share one."""
+    def place(self, path: Path, folder: Path) -> Path:
+        """The folder of the case; all of `folder` if the name alone tells the cases."""
+        if self.by_name:
+            return folder
         # BraTS 2013, and some unpackers, put each file in its own folder: A/A_t1.nii/A_t1.nii
         parent = path.absolute().parent
-        inner = parent.name.startswith("VSD.") or parent.suffix == ".nii" or self.channels
+        inner = parent.name.startswith("VSD.") or parent.suffix == ".nii"
         return path.parent.parent if inner else path.parent
 
 
@@ -90,10 +98,18 @@ def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
     return undecided(cases, ("brats2017", "brats2024"))
 
 
+def _numbered_anew(cases: Sequence[Collection[int]]) -> LabelScheme:
+    raise ValueError(
+        f"nnU-Net numbers the classes of each dataset anew, here {sorted(set().union(*cases))}; "
+        f"dataset.json says what they are; say it with scheme=... (command line: --scheme), one of "
+        f"{', '.join(SCHEMES)}, or a .toml file"
+    )
+
+
 # A browser or a desktop adds " (1)" to the name of a copy.
 _NIFTI = r"( ?\(\d+\))?\.nii( ?\(\d+\))?(\.gz)?$"
 
-LAYOUTS = (
+BRATS = (
     Layout(
         name="BraTS 2012",
         looks_like="<case>_{T1,T1C,T2,FLAIR,truth}.mha",
@@ -133,8 +149,81 @@ LAYOUTS = (
         roles={"imagestr": "images", "labelstr": "labels"},
         scheme_of=_only("decathlon"),
         channels=("flair", "t1", "t1c", "t2"),
+        by_name=True,
     ),
 )
+"""BraTS, and what is made of it."""
+
+NNUNET = Layout(
+    name="nnU-Net",
+    looks_like="imagesTr/<case>_0000.nii.gz, labelsTr/<case>.nii.gz",
+    # The number of a channel, whose name is in dataset.json.
+    path=re.compile(
+        r"((?P<image>imagesTr)|labelsTr)/(?P<case>[^/]+?)(?(image)_(?P<role>\d{4}))" + _NIFTI
+    ),
+    roles={},
+    scheme_of=_numbered_anew,
+    by_name=True,
+)
+LAYOUTS = (
+    *BRATS,
+    NNUNET,
+    Layout(
+        name="UCSF-PDGM",
+        looks_like="<case>_{T1,T1c,T2,FLAIR,tumor_segmentation}.nii.gz",
+        path=re.compile(
+            r"(?P<case>UCSF-PDGM-[^/]*)_(?P<role>t1|t1c|t2|flair|tumor_segmentation)" + _NIFTI, re.I
+        ),
+        roles={"tumor_segmentation": "labels"},
+        scheme_of=_by_values,
+    ),
+    Layout(
+        name="BIDS",
+        looks_like="sub-<case>/anat/sub-<case>_{T1w,ce-<agent>_T1w,T2w,FLAIR,dseg}.nii.gz",
+        path=re.compile(
+            r"/anat/(?P<case>sub-[^/_]+(_ses-[^/_]+)?)(_(?!ce-)[a-z]+-[^/_]+)*"
+            r"_(?P<role>(ce-[^/]+_)?T1w|T2w|FLAIR|dseg)" + _NIFTI
+        ),
+        roles={"t1w": "t1", "ce-.*t1w": "t1c", "t2w": "t2", "dseg": "labels"},
+        scheme_of=_by_values,
+        by_name=True,
+    ),
+)
+"""Every layout; those after BRATS only where none of BRATS makes a case, as they share names."""
 
 PATTERNS = Layout("file name patterns", "", re.compile(r"(?!)"), {}, _by_values)
 """For a person's own patterns: file names that tell nothing, so that the values must decide."""
+
+_MODALITIES = {
+    **dict.fromkeys(("t1", "t1w", "t1n"), "t1"),
+    **dict.fromkeys(("t1c", "t1ce", "t1gd", "t1wce"), "t1c"),
+    **dict.fromkeys(("t2", "t2w"), "t2"),
+    **dict.fromkeys(("flair", "t2f", "t2flair"), "flair"),
+}
+
+
+def channel_names(dataset: Path) -> dict[str, str]:
+    """The modality of each channel ("0000") of a dataset of nnU-Net, as its dataset.json says.
+
+    Empty without that file, or if it has one name for several channels (it says how they are
+    normalised): the numbers are the names then.
+    """
+    path = dataset / "dataset.json"
+    if not path.exists():
+        return {}
+    try:
+        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        # Version 2, or 1.
+        channels = said["channel_names"] if "channel_names" in said else said["modality"]
+        names = {f"{int(number):04}": str(name) for number, name in channels.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CohortError(
+            dataset,
+            [
+                f"{path}: names no channels ({type(error).__name__}: {error}); "
+                f'"channel_names": {{"0": "FLAIR", ...}} is expected'
+            ],
+        ) from error
+    plain = {number: re.sub(r"[^a-z0-9]", "", name.lower()) for number, name in names.items()}
+    names = {number: _MODALITIES.get(plain[number], name) for number, name in names.items()}
+    return names if len(set(names.values())) == len(names) else {}

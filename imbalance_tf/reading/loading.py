@@ -3,10 +3,11 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
+from imbalance_tf.cohort.arguments import expect, whole
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 
@@ -28,20 +29,23 @@ def load_cohort(
     on_error: Literal["raise", "skip"] = "raise",
     cache: str | os.PathLike | None = None,
 ) -> Cohort:
-    """Read a folder of cases: the embedded cohort, any BraTS release, or NIfTI files by patterns.
+    """Read a folder of cases: the embedded cohort, any BraTS release, or files by patterns.
 
     Parameters
     ----------
     folder : path
-        In the layout of BraTS 2012 to 2024 or of Task 1 of the Medical Segmentation Decathlon;
-        with `files`, every subfolder with scans is one case.
+        In the layout of BraTS 2012 to 2024, of Task 1 of the Medical Segmentation Decathlon, of
+        nnU-Net, UCSF-PDGM or BIDS; with `files`, every subfolder with scans is one case, or every
+        text that ``{case}`` stands for.
     scheme : str, path or LabelScheme
         What the label values mean: a name of `SCHEMES`, a TOML file (`LabelScheme.from_toml`), or
         ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else the scheme that
         the file names and the values of all cases together allow.
     files : mapping of str to str, optional
-        File name patterns for a folder that does not follow the names of BraTS:
-        ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``.
+        File name patterns for a folder that does not follow these names:
+        ``{"flair": "Flair_*.nii.gz", "labels": "OT*.nii.gz", "brain": "brainmask.nii.gz"}``; with
+        ``{case}`` for what tells the cases apart where a folder is not a case:
+        ``{"flair": "scans/{case}_0000.nii.gz", "labels": "masks/{case}.nii.gz"}``.
     modalities : sequence of str, optional
         The modalities to use; by default all that the cases have.
     cases : int, optional
@@ -74,14 +78,12 @@ def load_cohort(
     >>> load_cohort(phantom, modalities=["flair", "t1c"])
     Cohort(4 cases, 2 modalities (flair, t1c), scheme 'brats2013')
     """
-    folder = Path(folder).expanduser()
-    if cases is not None and cases < 1:
-        raise ValueError(f"cases={cases}; at least 1 is expected")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error!r}; 'raise' or 'skip' is expected")
+    folder = expanded(folder)
+    cases = cases if cases is None else whole(1, cases=cases)
+    expect(on_error in ("raise", "skip"), "'raise' or 'skip'", on_error=on_error)
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
-    store = Store(None if cache is None else Path(cache).expanduser())
+    store = Store(None if cache is None else expanded(cache))
     allow_open_files(len(found.cases))
     read: list[tuple[CaseFiles, CaseArrays]] = []
     examined = examine(found, asked, lambda *pair: read.append(pair), store)

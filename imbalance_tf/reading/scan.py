@@ -14,12 +14,15 @@ from imbalance_tf.cohort.case import AIR, SYNTHETIC, digest_of
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .finding import CaseFiles
-from .volumes import Opened, ScanError, Volume, open_scan, volume_of
+from .headers import ScanError
+from .volumes import Opened, Volume, open_scan, volume_of
 
 __all__ = ["VERSION", "CaseArrays", "read_case"]
 
 VERSION = 3
 """Raised whenever the same files give other arrays than before."""
+_OFF = 1e-3
+"""How far a label may be from an integer: masks that were scaled hold 0.99999997."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
         _refuse_other_grid(volume, labels)
 
     brain, covered, notes = _brain(values, scans, mask)
+    notes += [f"{path.name}: {note}" for path, each in opened.items() for note in each.notes]
+    if (off := np.abs(labels.data - values).max()) > _OFF:
+        notes.append(f"labels up to {off:.2g} off rounded: they are stored {_scaled(labels)}")
     if unplaced := ", ".join(path.name for path, each in opened.items() if not each.placed):
         as_what = "BraTS" if affine is None else "the other files"
         notes.append(f"no sform or qform in {unplaced}: order of voxels as in {as_what}")
@@ -106,7 +112,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
     for channel, (name, scan) in enumerate(scans.items()):
         inside = brain & covered[name][box]
         intensities = scan.data[box][inside]
-        if intensities.size == 0 or np.ptp(intensities) == 0:
+        if intensities.size == 0 or intensities.min() == intensities.max():
             raise ScanError(
                 f"{scan.path}: the same value in the whole brain; leave the modality out, "
                 f"or fetch the scan again"
@@ -136,14 +142,15 @@ def read_case(case: CaseFiles) -> CaseArrays:
 
 def _open_all(case: CaseFiles) -> dict[Path, Opened]:
     """Every file of a case; ScanError with all files that cannot be read."""
-    opened, problems = {}, []
+    opened: dict[Path, Opened] = {}
+    problems: list[str] = []
     for path in case.paths:
         try:
             opened[path] = open_scan(path)
         except ScanError as error:
-            problems.append(str(error))
+            problems += error.args
     if problems:
-        raise ScanError("\n".join(problems))
+        raise ScanError(*problems)
     return opened
 
 
@@ -176,30 +183,48 @@ def _air(scan: Volume, brain: np.ndarray | None) -> float:
     """The constant around a brain: 0 in BraTS, anything in normalised images.
 
     It is the value of most voxels outside a known brain; NaN, which equals no value, if there is
-    no such value. If the brain is not known, it is the value of most voxels at the six faces.
+    no such value. If the brain is not known, it is the value of most voxels at the six faces; or at
+    the twelve edges, where the scan was cut to a brain that fills the faces.
     """
-    if brain is None:
-        faces = [scan.data[[0, -1]], scan.data[:, [0, -1]], scan.data[:, :, [0, -1]]]
-        around = np.concatenate([face.ravel() for face in faces])
+    if brain is not None:
+        places = [scan.data[~brain]]
     else:
-        around = scan.data[~brain]
-    values, counts = np.unique(around, return_counts=True)
-    if counts.size and counts.max() >= 0.5 * counts.sum():
-        return values[counts.argmax()]
+        places = [np.concatenate([part.ravel() for part in parts]) for parts in _borders(scan.data)]
+    for place in places:
+        values, counts = np.unique(place, return_counts=True)
+        if counts.size and counts.max() >= 0.5 * counts.sum():
+            return values[counts.argmax()]
     if brain is None:
         raise ScanError(
-            f"{scan.path}: no constant background, so the brain cannot be told from air; "
-            f"skull-strip the scan, or give a mask with files={{'brain': ...}}"
+            f"{scan.path}: no constant background, neither at the faces nor at the edges of the "
+            f"scan, so the brain cannot be told from air; skull-strip the scan, or give a mask of "
+            f"the brain beside the other patterns: files={{..., 'brain': 'mask*.nii.gz'}} (command "
+            f"line: --file 'brain=mask*.nii.gz')"
         )
     return np.nan
 
 
+def _borders(data: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The pairs of faces of a volume, and its quadruples of edges."""
+    ends = [0, -1]
+    faces = [data[ends], data[:, ends], data[:, :, ends]]
+    return faces, [faces[0][:, ends], faces[0][:, :, ends], faces[1][:, :, ends]]
+
+
 def _label_values(labels: Volume) -> np.ndarray:
+    """The values of a segmentation, rounded as far as the way in which it is stored explains.
+
+    nibabel stores floats under an integer header with a scale factor, the greatest number at the
+    end of the integer type: 0, 1, 2, 4 come back as multiples of 4/255, each up to half of it off.
+    """
     values = np.rint(labels.data)
-    if (off := np.abs(labels.data - values) > 1e-3).any():
+    # Where the step is as coarse as the labels, being close to one of them explains nothing.
+    explained = max(_OFF, 0.51 * labels.step if labels.step < 0.5 else 0)
+    if (off := np.abs(labels.data - values) > explained).any():
+        how = f"; they are stored {_scaled(labels)}" if labels.step else ""
         raise ScanError(
             f"{labels.path}: label value {labels.data[off][0]:g}; integers are expected "
-            f"(resample segmentations with nearest neighbour)"
+            f"(resample segmentations with nearest neighbour{how})"
         )
     if (bad := values[(values < 0) | (values > 255)]).size:
         raise ScanError(
@@ -207,6 +232,10 @@ def _label_values(labels: Volume) -> np.ndarray:
             f"them"
         )
     return values.astype(np.uint8)
+
+
+def _scaled(labels: Volume) -> str:
+    return f"as {labels.stored.split()[-1]} times {labels.step:.6g}"
 
 
 def _refuse_other_grid(volume: Volume, labels: Volume) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import mmap
 import re
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from imbalance_tf.cohort.case import Case
-from imbalance_tf.cohort.disk import alone, remove_own, whole_folder, write_whole
+from imbalance_tf.cohort.disk import alone, remove_own, room_for, whole_folder, write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.cohort.runs import Runs
 
 from .finding import CaseFiles
+from .headers import files_of
 from .scan import VERSION, CaseArrays
 
 __all__ = ["Store", "allow_open_files"]
@@ -70,8 +72,8 @@ class Store:
         """The arrays of a case; None if they are not there, or not as they were written."""
         if self.folder is None:
             return None
-        entry = _entry(self.folder, files)
         try:
+            entry = _entry(self.folder, files)
             kept = json.loads((entry / CONTENTS).read_text())
             contents = kept["contents"]
             if _digest_of(contents) != kept["digest"] or contents.pop("entry") != entry.name:
@@ -95,7 +97,13 @@ class Store:
         del held["runs"]
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
         contents = {name: value for name, value in held.items() if name not in arrays}
-        with whole_folder(entry, _OWN) as partial:
+        size = sum(array.nbytes for array in arrays.values())
+        # Written, not mapped: a full disk is an error of the write, where a mapping would be a
+        # signal that ends the process.
+        with (
+            room_for(self.folder, f"case {files.case_id}", size),
+            whole_folder(entry, _OWN) as partial,
+        ):
             contents |= {"entry": entry.name, "arrays": _written(partial / ARRAYS, arrays)}
             kept = {"digest": _digest_of(contents), "contents": contents}
             (partial / CONTENTS).write_text(json.dumps(kept))
@@ -137,7 +145,7 @@ class Store:
 def _entry(folder: Path, files: CaseFiles) -> Path:
     """Where a case is kept, named by its files and how they are read."""
     seen = {}
-    for path in files.paths:
+    for path in itertools.chain.from_iterable(map(files_of, files.paths)):
         status = path.stat()
         # ctime changes whenever the content does, even if a copy has kept the old mtime.
         times = [status.st_mtime_ns, status.st_ctime_ns]

@@ -1,26 +1,15 @@
 """Read one file as a volume: axial slices of float32, however it is stored."""
 
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
-__all__ = ["Opened", "ScanError", "Volume", "open_scan", "volume_of"]
+from .headers import ScanError, nifti_image
 
-NIBABEL_ERRORS = (ImageFileError, HeaderDataError, WrapStructError)
-NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
-"""The first bytes of a NIfTI-2 file: the length of its header."""
-
-
-class ScanError(ValueError):
-    """One file, or the files of one case, cannot be used; the message says why."""
+__all__ = ["Opened", "Volume", "open_scan", "volume_of"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +17,13 @@ class Opened:
     """A file as it is stored, and whether its header says where it lies.
 
     If it does not (sform and qform codes of 0), nibabel guesses an orientation, which would turn
-    this file against the others of its case.
+    this file against the others of its case. `notes` say what was mended in the header.
     """
 
     path: Path
     image: nib.Nifti1Image
     placed: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,9 @@ class Volume:
         Whether the header says where the volume lies.
     stored : str
         Orientation (such as "RAS") and number type of the file.
+    step : float
+        Distance between two numbers that the file can hold, if it stores integers with a scale
+        factor; else 0.
     """
 
     path: Path
@@ -58,24 +51,21 @@ class Volume:
     affine: np.ndarray
     placed: bool
     stored: str
+    step: float = 0.0
 
 
 def open_scan(path: Path) -> Opened:
-    """Read a whole NIfTI file or MetaImage (``.mha``); ScanError if it cannot be read."""
+    """Read a whole NIfTI file, Analyze file or MetaImage (``.mha``); ScanError if that fails."""
     if path.suffix.lower() == ".mha":
         return Opened(path, _meta_image(path), True)
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            # The whole file: nibabel itself stops before the checksum at the end.
-            content = gzip.decompress(content)
-        kind = nib.Nifti2Image if content[:4] in NIFTI_2 else nib.Nifti1Image
-        image = kind.from_bytes(content)
-    except (*NIBABEL_ERRORS, OSError, EOFError, zlib.error, ValueError) as error:
+        image, notes = nifti_image(path)
+    except ScanError:
+        raise
+    except Exception as error:  # whatever is wrong with a file, it is this file that is wrong
         raise _unreadable(path, error) from error
-    if image.get_data_dtype().kind not in "iuf":
-        raise _unreadable(path, f"it holds {image.get_data_dtype()}, not one number per voxel")
-    return Opened(path, image, any(image.header[f"{form}_code"] for form in ("sform", "qform")))
+    placed = any(image.header[f"{form}_code"] for form in ("sform", "qform"))
+    return Opened(path, image, placed, tuple(notes))
 
 
 def volume_of(
@@ -109,25 +99,28 @@ def volume_of(
             zooms = image.header.get_zooms()[:3]
             brats = np.diag([-zooms[0], -zooms[1], zooms[2], 1])
             affine = brats if default_affine is None else default_affine
-            image = nib.Nifti1Image(image.dataobj, affine)
+            image = type(image)(image.dataobj, affine, image.header)
         axes = nib.orientations.axcodes2ornt("LPS")
         orientation = nib.io_orientation(image.affine)
         turned = image.as_reoriented(nib.orientations.ornt_transform(orientation, axes))
-        data = np.asarray(turned.dataobj, dtype=np.float32).T
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers are refused below
+            data = np.asarray(turned.dataobj, dtype=np.float32).T
     except ScanError:
         raise
-    except (EOFError, OSError, ValueError, TypeError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
     if count := np.count_nonzero(~np.isfinite(data)):
         raise ScanError(
             f"{path}: {count} voxels are NaN or infinite; numbers are expected: set the air to 0"
         )
     codes = "".join(nib.orientations.ornt2axcodes(orientation))
-    stored = f"{codes} {opened.image.get_data_dtype()}"
-    return Volume(path, data, turned.affine, opened.placed, stored)
+    dtype, scale = opened.image.get_data_dtype(), getattr(opened.image.dataobj, "slope", 1)
+    step = abs(scale) if dtype.kind in "iu" and scale != 1 else 0.0
+    return Volume(path, data, turned.affine, opened.placed, f"{codes} {dtype}", step)
 
 
-def _unreadable(path: Path, reason: object) -> ScanError:
+def _unreadable(path: Path, error: Exception) -> ScanError:
+    reason = " ".join(str(error).split()) or type(error).__name__
     return ScanError(
         f"{path}: cannot be read as NIfTI ({reason}); is it complete, and what its name says? "
         f"Fetch or convert it again"

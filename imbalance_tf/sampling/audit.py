@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from imbalance_tf._tensorflow import tf
+from imbalance_tf.cohort.arguments import expect_sizes, whole
 from imbalance_tf.cohort.cohort import Cohort
 
 from .paper import BATCH_SIZE, PATCH_SIZE
@@ -84,8 +85,8 @@ def audit(
         raise ValueError(
             f"cohort= is missing: a {type(source).__name__} does not say where its centres lie"
         )
-    if batches < 1:
-        raise ValueError(f"batches={batches}; at least 1 is expected")
+    whole(1, batches=batches)
+    expect_sizes(steps=batches, batch_size=batch_size, patch_size=patch_size)
     if isinstance(source, tf.data.Dataset):
         sampled, patch_size = _of_dataset(source, batches, cohort)
     else:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 
 __all__ = ["ClassIndex"]
@@ -35,6 +36,7 @@ class ClassIndex:
     """
 
     def __init__(self, cohort: Cohort):
+        expect(isinstance(cohort, Cohort), "a Cohort", cohort=cohort)
         classes, cases = len(cohort.scheme.classes), len(cohort)
         self.case_counts = cohort.class_counts()
         self.counts = self.case_counts.sum(axis=0)

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from imbalance_tf._tensorflow import start, tf
+from imbalance_tf.cohort.arguments import expect, expect_sizes
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.cohort.cohort import Cohort
 
@@ -117,17 +118,14 @@ def patch_dataset(
     (120, 64, 64, 2) [24 24 24 24 24]
     (120, 64, 64, 2) [24 24 24 24 24]
     """
-    for name, value in {"steps": steps, "batch_size": batch_size, "patch_size": patch_size}.items():
-        if value < 1:
-            raise ValueError(f"{name}={value}; at least 1 is expected")
+    expect_sizes(steps=steps, batch_size=batch_size, patch_size=patch_size)
     cohort = getattr(sampler, "cohort", None)
     if not isinstance(cohort, Cohort):
         raise TypeError(
             f"sampler is a {type(sampler).__name__} whose cohort is {cohort!r}; an object with "
             f"draw(n) and a Cohort as its cohort is expected: where its centres lie"
         )
-    if target not in ("centre", "patch"):
-        raise ValueError(f"target={target!r}; 'centre' or 'patch' is expected")
+    expect(target in ("centre", "patch"), "'centre' or 'patch'", target=target)
 
     start()
 

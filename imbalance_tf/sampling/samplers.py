@@ -12,6 +12,13 @@ from typing import Literal
 
 import numpy as np
 
+from imbalance_tf.cohort.arguments import (
+    LONGEST_PASS,
+    expect,
+    is_number,
+    seed_of,
+    whole,
+)
 from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
@@ -24,15 +31,12 @@ _NO_CENTRES = np.zeros((0, 4), np.int32)
 
 class _SeededSampler:
     def __init__(self, cohort: Cohort, seed: int, within: str, known: Sequence[str]):
-        if within not in known:
-            raise ValueError(f"within={within!r}; {known[0]!r} or {known[1]!r} is expected")
-        if seed < 0:
-            raise ValueError(f"seed={seed}; 0 or more is expected")
+        self.index = ClassIndex(cohort)
+        expect(within in known, f"{known[0]!r} or {known[1]!r}", within=within)
         self.cohort = cohort
         self.scheme = cohort.scheme
-        self.seed, self.draws = seed, 0
+        self.seed, self.draws = seed_of(seed), 0
         self.within = within
-        self.index = ClassIndex(cohort)
         if self.index.total == 0:
             raise ValueError("the cohort has no brain voxel to sample")
 
@@ -74,6 +78,7 @@ class RandomSampler(_SeededSampler):
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column."""
+        n = whole(0, LONGEST_PASS, n=n)
         generator = self._next_generator()
         if self.within == "brain":
             return self.index.centres(generator.integers(self.index.total, size=n))
@@ -157,6 +162,7 @@ class BalancedSampler(_SeededSampler):
 
     def draw(self, n: int) -> np.ndarray:
         """Sample n centres: (n, 4) int32, case, slice, row, column, in random order."""
+        n = whole(0, LONGEST_PASS, n=n)
         counts = _class_counts(self.shares, n, self.seed, self.draws)
         generator = self._next_generator()
         sampled = [self._sample(*pair, generator) for pair in enumerate(counts.tolist())]
@@ -247,10 +253,11 @@ def as_shares(shares, classes: Sequence[str]) -> np.ndarray:
         if unknown := set(shares) - set(classes):
             raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(classes)}")
         shares = [shares.get(name, 0.0) for name in classes]
-    shares = np.asarray(shares, float)
-    if shares.shape != (len(classes),) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
+    values = list(shares) if np.iterable(shares) else []
+    numbers = all(is_number(share) and share >= 0 for share in values)
+    if len(values) != len(classes) or not numbers or abs(sum(values) - 1) > 1e-6:
         raise ValueError(
-            f"shares={shares.tolist()}; {len(classes)} shares from 0 that add up to 1 are "
-            f"expected, in the order {list(classes)}"
+            f"shares={values or shares!r}; {len(classes)} shares from 0 that add up to 1 are expected, in "
+            f"the order {list(classes)}"
         )
-    return shares
+    return np.array(values, float)

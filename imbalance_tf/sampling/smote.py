@@ -3,6 +3,7 @@
 import numpy as np
 
 from imbalance_tf._tensorflow import tf
+from imbalance_tf.cohort.arguments import whole
 from imbalance_tf.cohort.case import AIR
 
 from .calls import waited_for
@@ -54,6 +55,7 @@ def smote_dataset(
     >>> [np.bincount(labels).tolist() for _, labels in batches]
     [[2, 2, 2, 2, 2], [2, 2, 2, 2, 2]]
     """
+    neighbours, pool = whole(1, neighbours=neighbours), whole(1, pool=pool)
     counts = sampler.index.counts
     # The share of real patches. The majority is sought among the classes with a share, since the
     # second of two classifiers sees no healthy tissue.

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
+from imbalance_tf.cohort.arguments import expect, is_number, whole
+
 from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
-from .parts import Part, expect
+from .parts import Part
 
 __all__ = ["ARMS", "PAPER_ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
 
@@ -38,10 +40,15 @@ class Mining(Part):
     candidates: int | None = None
 
     def __post_init__(self):
-        known, limit, size = ("all", "majority", "minorities"), self.threshold, self.candidates
-        expect(limit is None or 0 <= limit <= 1, "a probability from 0 to 1", threshold=limit)
+        known, limit = ("all", "majority", "minorities"), self.threshold
+        probable = limit is None or (is_number(limit) and 0 <= limit <= 1)
+        expect(probable, "a probability from 0 to 1", threshold=limit)
         expect(self.classes in known, "'all', 'majority' or 'minorities'", classes=self.classes)
-        expect(size is None or size >= 1, "at least 1", candidates=size)
+        if limit is not None:
+            object.__setattr__(self, "threshold", float(limit))
+        if self.candidates is not None:
+            candidates = whole(1, candidates=self.candidates)
+            object.__setattr__(self, "candidates", candidates)
 
 
 @dataclass(frozen=True)
@@ -140,9 +147,9 @@ class TwoStage(Part):
     budget: float = 0.5
 
     def __post_init__(self):
-        if not 0 < self.budget <= 1:
+        if not is_number(self.budget) or not 0 < self.budget <= 1:
             raise ValueError(
-                f"arm '{self.name}': budget={self.budget}; above 0 and at most 1 is expected"
+                f"arm '{self.name}': budget={self.budget!r}; above 0 and at most 1 is expected"
             )
         for stage in ("first", "second"):
             if not isinstance(arm := getattr(self, stage), Arm):

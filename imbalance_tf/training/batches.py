@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from imbalance_tf.cohort.arguments import expect, is_number, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.sampling.samplers import (
     BalancedSampler,
@@ -14,7 +15,7 @@ from imbalance_tf.sampling.samplers import (
     as_shares,
 )
 
-from .parts import Part, expect
+from .parts import Part
 
 __all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
 
@@ -105,19 +106,25 @@ class Balanced(Sampling):
         shares, known = self.shares, ("equal", "natural")
         expect(self.minorities in known, "one of equal, natural", minorities=self.minorities)
         expect(self.within in ("class", "case"), "one of class, case", within=self.within)
-        if isinstance(shares, float | int):
+        if is_number(shares):
             expect(0 < shares < 1, "the majority's, between 0 and 1,", shares=shares)
+            object.__setattr__(self, "shares", float(shares))
             return
         majority = "one number as shares, that of the majority,"
         expect(self.minorities == "equal", majority, minorities=self.minorities, shares=shares)
-        if isinstance(shares, Mapping):
-            own = {name: float(share) for name, share in shares.items()}
-            object.__setattr__(self, "shares", own)
-        elif shares is not None:
-            object.__setattr__(self, "shares", tuple(map(float, shares)))
+        if shares is None:
+            return
+        names = list(shares) if isinstance(shares, Mapping) else None
+        values: Any = shares.values() if isinstance(shares, Mapping) else shares
+        values = list(values) if np.iterable(values) else []
+        some = values and all(is_number(value) and value >= 0 for value in values)
+        expect(some, "one number, or a share from 0 for each class,", shares=shares)
+        values = [float(value) for value in values]
+        own = tuple(values) if names is None else dict(zip(names, values, strict=True))
+        object.__setattr__(self, "shares", own)
 
     def class_shares(self, counts, names):
-        if not isinstance(self.shares, float | int):
+        if not isinstance(self.shares, float):
             return as_shares(self.shares, names)
         rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
         return np.array([self.shares, *((1 - self.shares) * rest / rest.sum())])
@@ -139,7 +146,8 @@ class Mixed(Sampling):
     foreground: float = 1 / 3
 
     def __post_init__(self):
-        expect(0 < self.foreground < 1, "a share between 0 and 1", foreground=self.foreground)
+        between = is_number(self.foreground) and 0 < self.foreground < 1
+        expect(between, "a share between 0 and 1", foreground=self.foreground)
 
     def class_shares(self, counts, names):
         forced = np.array([0, *np.full(len(names) - 1, 1 / (len(names) - 1))])
@@ -168,7 +176,7 @@ class Smote(Sampling):
     has_maps = False
 
     def __post_init__(self):
-        fewer = 1 <= self.neighbours < self.pool
+        fewer = whole(1, neighbours=self.neighbours) < whole(1, pool=self.pool)
         expected = "at least 1 neighbour, and fewer than the pool has patches,"
         expect(fewer, expected, neighbours=self.neighbours, pool=self.pool)
 

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from imbalance_tf.cohort.arguments import (
+    expect,
+    expect_sizes,
+    is_number,
+    seed_of,
+    whole,
+)
 from imbalance_tf.sampling.paper import BATCH_SIZE, PATCH_SIZE, THRESHOLD
 
 from .arms import Arm, TwoStage, arm_named
 from .batches import Random
 from .decisions import Finish
-from .parts import expect, rebuilt
+from .parts import rebuilt
 from .task import ALL, FIRST, SECOND
 
 __all__ = ["PRECISIONS", "TRAINING_VERSION", "ExperimentConfig", "Training"]
@@ -63,14 +70,23 @@ class ExperimentConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "arm", arm_named(self.arm))
-        counts = ("epochs", "steps", "batch_size", "candidates_per_class")
-        for name, least in {**dict.fromkeys(counts, 1), "patch_size": 22, "seed": 0}.items():
-            whole = isinstance(value := getattr(self, name), int) and value >= least
-            expect(whole, f"a whole number from {least}", **{name: value})
+        limit, rate = self.threshold, self.learning_rate
         known = f"one of {', '.join(PRECISIONS)}"
         expect(self.precision in PRECISIONS, known, precision=self.precision)
-        expect(0 <= self.threshold <= 1, "a probability from 0 to 1", threshold=self.threshold)
-        expect(self.learning_rate > 0, "above 0", learning_rate=self.learning_rate)
+        expect(is_number(limit) and 0 <= limit <= 1, "a probability from 0 to 1", threshold=limit)
+        expect(is_number(rate) and rate > 0, "a number above 0", learning_rate=rate)
+        sizes = {name: getattr(self, name) for name in ("steps", "batch_size", "patch_size")}
+        expect_sizes(**sizes, smallest_patch=22)
+        counts = sizes | {
+            "epochs": whole(1, epochs=self.epochs),
+            "candidates_per_class": whole(1, candidates_per_class=self.candidates_per_class),
+            "seed": seed_of(self.seed),
+        }
+        # Of Python, or the same run would be described otherwise: 0 and 0.0, and NumPy's numbers.
+        for name, value in counts.items():
+            object.__setattr__(self, name, int(value))
+        object.__setattr__(self, "threshold", float(limit))
+        object.__setattr__(self, "learning_rate", float(rate))
         if isinstance(self.arm, Arm):
             network = self.arm.network
             expected = f"for {type(network).__name__} a multiple of {network.multiple}"

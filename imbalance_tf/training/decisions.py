@@ -5,7 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .parts import Part, expect
+from imbalance_tf.cohort.arguments import expect, is_number
+
+from .parts import Part
 
 __all__ = ["Argmax", "Decision", "Finish", "NaturalHead", "PriorCorrected"]
 
@@ -63,6 +65,9 @@ class PriorCorrected(Decision):
 
     needs_shares = True
 
+    def __post_init__(self):
+        expect(is_number(self.strength), "a number", strength=self.strength)
+
     def decide(self, probabilities, *, natural, batch):
         # A class that was in no batch is not predicted.
         factors = np.divide(natural, batch, out=np.zeros(len(natural)), where=batch > 0)
@@ -77,7 +82,8 @@ class Finish(Part):
     """Its length, as a share of the length of the training."""
 
     def __post_init__(self):
-        expect(0 < self.share <= 1, "above 0 and at most 1", share=self.share)
+        within = is_number(self.share) and 0 < self.share <= 1
+        expect(within, "above 0 and at most 1", share=self.share)
 
     def prepare(self, model) -> None:
         """Choose which layers of the trained Keras model are trained further."""

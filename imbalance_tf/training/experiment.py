@@ -13,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import locked, write_whole
+from imbalance_tf.cohort.disk import locked
 
 from .config import ExperimentConfig, Training
-from .result import ExperimentResult, complete, read_table, read_training
+from .folder import read_history, read_training, write_config
+from .result import TABLES, ExperimentResult
 
 __all__ = ["finished_share", "remove_private", "run_experiment", "run_folder"]
 
@@ -81,7 +82,9 @@ def run_experiment(
             "trainings": [place.name for place in places],
             "steps": [place.name for place in _steps(config, train, folder)],
         }
-        (partial / "config.json").write_text(json.dumps(about | _provenance(), indent=2))
+        files = [f"segmentations/{case.id}.nii.gz" for case in test]
+        files += [f"{name}.csv" for name in TABLES]
+        write_config(partial, scored, files, about | _provenance())
 
     _made_once(scored, fill, private)
     return ExperimentResult.read(scored)
@@ -113,7 +116,7 @@ def remove_private(config: ExperimentConfig, train: Cohort, test: Cohort, folder
 
 def _finished_epochs(place: Path) -> int:
     try:
-        return len(read_table(_partial(place) / "history.csv"))
+        return len(read_history(_partial(place) / "history.csv"))
     except (OSError, ValueError):
         return 0
 
@@ -152,14 +155,12 @@ def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> 
             _say_what_is_not_read(place, about)
             spent = train_model(training, train, partial, before)
             kept = {**about, "arm": training.arm.name, "spent": spent, **_provenance()}
-            write_whole(partial / "config.json", json.dumps(kept, indent=2))
+            write_config(partial, place, ["model.keras", "history.csv"], kept)
         (partial / "spent.json").unlink(missing_ok=True)  # it stands in the config from now on
 
     _made_once(place, fill, private)
-    read_training(place)  # refuses what is not complete
-    with complete(place):
-        different = _different(json.loads((place / "config.json").read_text()), about)
-    if different:
+    _, found = read_training(place)  # refuses what is not complete
+    if different := _different(found, about):
         changes = "; ".join(f"{key} is {was!r}, not {now!r}" for key, was, now in different)
         raise ValueError(
             f"{place} was made by another config: {changes}. Move it away, or run into another "

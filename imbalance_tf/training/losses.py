@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .parts import Part, expect
+from imbalance_tf.cohort.arguments import expect, is_number
+
+from .parts import Part
 
 __all__ = ["CrossEntropy", "DiceCrossEntropy", "Focal", "LogitAdjusted", "Loss"]
 
@@ -88,7 +90,7 @@ class Focal(Loss):
     gamma: float = 2.0
 
     def __post_init__(self):
-        expect(self.gamma >= 0, "0 or more", gamma=self.gamma)
+        expect(is_number(self.gamma) and self.gamma >= 0, "0 or more", gamma=self.gamma)
 
     def build(self, natural):
         from imbalance_tf._tensorflow import keras
@@ -118,6 +120,9 @@ class LogitAdjusted(Loss):
     tau: float = 1.0
 
     needs_shares = True
+
+    def __post_init__(self):
+        expect(is_number(self.tau), "a number", tau=self.tau)
 
     def build(self, natural):
         from imbalance_tf._tensorflow import keras

@@ -9,13 +9,12 @@ import pandas as pd
 from scipy.special import softmax
 
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
+from imbalance_tf.cohort.arguments import expect, is_number, whole
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.network.dense import segment
 from imbalance_tf.sampling.paper import THRESHOLD
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import HardExampleSampler
-
-from .parts import expect
 
 __all__ = ["HardExampleMining", "mine"]
 
@@ -34,7 +33,8 @@ def mine(
         Patches in, logits of the class of the centre out.
     sampler : HardExampleSampler
     epoch : int
-        The same candidates as `HardExampleMining` takes before this epoch, counted from 0.
+        The same candidates as `HardExampleMining` takes before this epoch, counted from 0: 1 or
+        more, since before the first nothing is mined.
     **settings
         As those of `HardExampleMining`: threshold, candidates, classes.
 
@@ -49,6 +49,7 @@ def mine(
     >>> hard["probability"].is_monotonic_increasing, set(hard["why"]) <= {"wrong", "unsure"}
     (True, True)
     """
+    epoch = whole(1, epoch=epoch)
     mining = HardExampleMining(sampler, **settings)
     mining.set_model(model)
     mining.on_epoch_begin(epoch)
@@ -123,18 +124,18 @@ class HardExampleMining(keras.callbacks.Callback):
                 f"only that has a pool to fill"
             )
         kinds, known = ("random", "slices"), sampler.scheme.classes
-        expect(0 <= threshold <= 1, "a probability from 0 to 1", threshold=threshold)
-        expect(candidates_per_class >= 1, "at least 1", candidates_per_class=candidates_per_class)
-        expect(slices_per_class >= 1, "at least 1", slices_per_class=slices_per_class)
+        probable = is_number(threshold) and 0 <= threshold <= 1
+        expect(probable, "a probability from 0 to 1", threshold=threshold)
         expect(candidates in kinds, "'random' or 'slices'", candidates=candidates)
-        some = classes is None or (not isinstance(classes, str) and set(classes) <= set(known))
-        expect(some, f"a list of some of {list(known)}", classes=classes)
+        listed = classes is None or (not isinstance(classes, str) and np.iterable(classes))
+        some = classes is None or (listed and len(classes) > 0 and set(classes) <= set(known))
+        expect(some, f"a list of one or more of {list(known)}", classes=classes)
         self.cohort = sampler.cohort
         self.sampler = sampler
         self.threshold = threshold
-        self.candidates_per_class = candidates_per_class
+        self.candidates_per_class = whole(1, candidates_per_class=candidates_per_class)
         self.candidates = candidates
-        self.slices_per_class = slices_per_class
+        self.slices_per_class = whole(1, slices_per_class=slices_per_class)
         self.classes = known if classes is None else tuple(classes)
         self._mined_for: int | None = None
 

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from imbalance_tf.cohort.arguments import expect, whole
+
 from .parts import Part
 
 __all__ = ["Network", "PatchCNN", "UNet"]
@@ -59,7 +61,9 @@ class UNet(Network):
     target = "patch"
 
     def __post_init__(self):
-        object.__setattr__(self, "filters", tuple(self.filters))
+        expect(np.iterable(self.filters) and len(self.filters), "a list", filters=self.filters)
+        filters = tuple(whole(1, filters=count) for count in self.filters)
+        object.__setattr__(self, "filters", filters)
 
     @property
     def multiple(self) -> int:  # type: ignore[override]

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-__all__ = ["Part", "expect", "rebuilt"]
+__all__ = ["Part", "rebuilt"]
 
 _PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
 
@@ -68,13 +68,6 @@ def rebuilt(described: dict[str, Any]) -> Any:
     # Of several with this name, the one with this code, or else the newest.
     kinds.sort(key=lambda kind: _source_digest(kind) == described.get("source"))
     return kinds[-1](**settings)
-
-
-def expect(holds: bool, expected: str, **found: Any) -> None:
-    """Raise a ValueError that names the settings found and what is expected, unless it holds."""
-    if not holds:
-        settings = ", ".join(f"{name}={value!r}" for name, value in found.items())
-        raise ValueError(f"{settings}; {expected} is expected")
 
 
 def _subclasses(kind: type) -> list[type]:

@@ -1,8 +1,7 @@
 """What a finished run left in its folders."""
 
-import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,16 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.labels import LabelScheme
 
 from .config import ExperimentConfig
+from .folder import complete, read_config, read_scores, read_training
 
-__all__ = ["ExperimentResult", "complete", "load_model", "read_table", "read_training"]
+__all__ = ["ExperimentResult", "load_model", "read_segmentation"]
+
+TABLES = ("dice", "volume_ratios")
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,9 @@ class ExperimentResult:
                     f"'{case.id}' is no case that {self.folder} was tested on, or has another "
                     f"content; it was tested on {', '.join(tested)}"
                 )
-            stored = nib.load(self.folder / "segmentations" / f"{case.id}.nii.gz")
-            whole = np.asarray(stored.dataobj).transpose(2, 1, 0)  # type: ignore[attr-defined]
-            maps[case.id] = test.scheme.to_classes(case.from_scan(whole))
+            path = self.folder / "segmentations" / f"{case.id}.nii.gz"
+            with complete(self.folder):
+                maps[case.id] = read_segmentation(path, case, test.scheme)
         return maps
 
     @classmethod
@@ -97,26 +101,25 @@ class ExperimentResult:
         Raises
         ------
         FileNotFoundError
-            If a folder of the run lacks one of its files, or a test case.
+            If a folder of the run lacks one of its files, or a file is not as it was written.
         ValueError
             If its arm has a part that is not known here.
         """
         with complete(folder):
-            kept = json.loads((folder / "config.json").read_text())
+            kept = read_config(folder)
             cases = list(kept["test"]["cases"])
             for case in cases:
                 (folder / "segmentations" / f"{case}.nii.gz").stat()
-            tables = {
-                name: read_table(folder / f"{name}.csv").set_index("case")
-                for name in ("dice", "volume_ratios")
-            }
-            if any(list(table.index) != cases for table in tables.values()):
-                raise ValueError(f"its tables do not hold the test cases {cases}")
+            dice, ratios = (read_scores(folder / f"{name}.csv", cases) for name in TABLES)
+            if list(dice) != list(ratios):
+                raise ValueError(f"its tables have the regions {list(dice)}, and {list(ratios)}")
             described, runs = dict(kept["config"]), folder.parent.parent
             trainings = [runs / name for name in kept["trainings"]]
             steps = [runs / name for name in kept["steps"]]
+            if trainings[-1].name != folder.parent.absolute().name:
+                raise ValueError(f"it is of {trainings[-1].name}, copied")
         read = [read_training(step) for step in steps]
-        histories, spent = [history for history, _ in read], [about for _, about in read]
+        histories, spent = [history for history, _ in read], [about["spent"] for _, about in read]
         if len(steps) > 1:
             histories = [table.assign(training=number) for number, table in enumerate(histories)]
         whole = {key: sum(each[key] for each in spent) for key in ("seconds", "patches", "mined")}
@@ -126,33 +129,15 @@ class ExperimentResult:
             config=ExperimentConfig.from_description(described),
             history=pd.concat(histories, ignore_index=True),
             spent={**whole, "precision": spent[-1]["precision"]},
-            **tables,
+            dice=dice,
+            volume_ratios=ratios,
         )
 
 
-@contextlib.contextmanager
-def complete(folder: Path) -> Iterator[None]:
-    """Turns what goes wrong while the folder is read into an error with the way out."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileNotFoundError(
-            f"{folder} is no complete run ({error}); delete it, and it is run again"
-        ) from error
-
-
-def read_training(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The history of a training, and what was spent on it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder lacks one of its files.
-    """
-    with complete(folder):
-        (folder / "model.keras").stat()
-        history = read_table(folder / "history.csv").dropna(axis=1, how="all")
-        return history, json.loads((folder / "config.json").read_text())["spent"]
+def read_segmentation(path: Path, case: Case, scheme: LabelScheme) -> np.ndarray:
+    """Class numbers (s, h, w) uint8 of a case, from its segmentation on the grid of the scan."""
+    whole = np.asarray(nib.load(path).dataobj).transpose(2, 1, 0)  # type: ignore[attr-defined]
+    return scheme.to_classes(case.from_scan(whole))
 
 
 def load_model(path: Path) -> Any:
@@ -163,11 +148,3 @@ def load_model(path: Path) -> Any:
     start()
     layers = {"ChannelBias": ChannelBias}
     return keras.models.load_model(path, custom_objects=layers, compile=False)
-
-
-def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """A table of a run, as it was written: numbers to the last bit, names of cases as text."""
-    # By default pandas takes a case named 002 for 2, 1e5 for a hundred thousand, and NA for a
-    # missing value; and its fast parser is wrong in the last bit of a number in version 2.
-    text = {"dtype": {"case": str}, "keep_default_na": False, "na_values": [""]}
-    return pd.read_csv(path, engine="python", **text, **options)

@@ -1,22 +1,24 @@
 """Training: batches, a model and Keras' `fit`, resumed where it was interrupted."""
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 
 from imbalance_tf._tensorflow import keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import room_for, write_whole
 
 from .config import Training
+from .folder import read_history, refuse_damaged, refuse_spent, said
 from .mining import HardExampleMining
-from .result import load_model, read_table
+from .result import load_model
 from .task import Task, task_of
 
 __all__ = ["Prepared", "train"]
@@ -109,6 +111,12 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     base : Path, optional
         The folder of the training that this one finishes.
 
+    Raises
+    ------
+    ValueError
+        If the training cannot go on, because something in `partial` is damaged; nothing of it is
+        changed.
+
     Returns
     -------
     dict
@@ -121,28 +129,27 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     rows: list[dict] = []
     before: dict[str, Any] = {"seconds": 0.0, "precision": training.config.precision}
     finished_epochs = 0
-    try:
+    with _going_on(partial):
         if half.exists() or final.exists():
-            rows = read_table(history).to_dict("records")
+            rows = read_history(history).to_dict("records")
             before |= json.loads(spent.read_text())
+            refuse_spent(before)
         # A run goes on in the precision in which it was begun.
         config = replace(training.config, precision=before["precision"])
-        prepared = Prepared(replace(training, config=config), cohort)
-        model = prepared.new_model(base)
-        if half.exists():
+    prepared = Prepared(replace(training, config=config), cohort)
+    model = prepared.new_model(base)
+    with _going_on(partial):
+        if final.exists():
+            refuse_damaged(final)
+            finished_epochs = config.epochs
+        elif half.exists():
+            refuse_damaged(half)
             # Not load_model, which would need the loss as well.
             model.optimizer.build(model.trainable_variables)
             model.load_weights(half)
             finished_epochs = int(model.optimizer.iterations) // config.steps
-    except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
-        if not half.exists():
-            raise
-        raise ValueError(
-            f"the half-finished run {partial} cannot be continued ({error}); delete it to start "
-            f"again"
-        ) from error
-    if final.exists():
-        finished_epochs = config.epochs
+        if len(rows) < finished_epochs:
+            raise ValueError(f"history.csv has {len(rows)} epochs of {finished_epochs}")
     # The last row may be of an epoch whose model was not saved before the run was killed.
     rows = [row for row in rows if row["epoch"] < finished_epochs]
     if rows:
@@ -154,7 +161,7 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
 
     def save(epoch, logs=None):
         rows.append({"epoch": epoch, **{name: logs[name] for name in sorted(logs)}})
-        write_whole(history, pd.DataFrame(rows).to_csv(index=False))
+        write_whole(history, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
         seconds = before["seconds"] + time.monotonic() - begun
         write_whole(spent, json.dumps({"seconds": seconds, "precision": config.precision}))
         _save_whole(model, half)
@@ -177,9 +184,9 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
             shuffle=False,  # the sampler has shuffled
             verbose=2,  # a line per epoch: clean in a stored notebook and in a log
         )
-    if half.exists():  # without optimizer and loss, so that it can be loaded anywhere
+    if not final.exists():  # without optimizer and loss, so that it can be loaded anywhere
         _save_whole(load_model(half), final)
-        half.unlink()
+    half.unlink(missing_ok=True)
     took = json.loads(spent.read_text())
     mined = prepared.mining.candidates_of_an_epoch if prepared.mining else 0
     return {
@@ -190,10 +197,25 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     }
 
 
+@contextlib.contextmanager
+def _going_on(partial: Path) -> Iterator[None]:
+    """Turns what goes wrong while a half-finished training is read into an error with a way out."""
+    try:
+        yield
+    except Exception as error:  # whatever is broken in it
+        raise ValueError(
+            f"the half-finished run {partial} cannot be continued ({said(error)}); put a copy of "
+            f"it back, or delete it, and this training starts again. Other trainings are kept"
+        ) from error
+
+
 def _save_whole(model: keras.Model, path: Path) -> None:
     saving = path.with_name("saving.keras")
-    model.save(saving)
-    os.replace(saving, path)
+    # Of four bytes each, with the two moments of Adam; and its description.
+    size = 12 * model.count_params() + 100_000
+    with room_for(path.parent, f"the model {path.name}", size):
+        model.save(saving)
+        os.replace(saving, path)
 
 
 class _TimeLeft(keras.callbacks.Callback):

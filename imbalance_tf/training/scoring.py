@@ -1,5 +1,6 @@
 """Scoring: segment the test cases with the models of an arm, and compare with the truth."""
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pandas as pd
 
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
 
 from .config import Training
+from .result import read_segmentation
 from .task import task_of
 
 __all__ = ["predicted_classes", "score"]
@@ -55,18 +59,26 @@ def score(
     test: Cohort,
     partial: Path,
 ) -> None:
-    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv."""
+    """Segment every test case; leaves the segmentations, dice.csv and volume_ratios.csv.
+
+    What a process that was killed has segmented is kept.
+    """
     (partial / "segmentations").mkdir(exist_ok=True)
     dice, ratios = {}, {}
     for number, case in enumerate(test, start=1):
-        print(f"segmenting {case.id} ({number} of {len(test)})", flush=True)
-        predicted = predicted_classes(trainings, models, case, train)
+        path = partial / "segmentations" / f"{case.id}.nii.gz"
+        try:
+            predicted = read_segmentation(path, case, test.scheme)
+        except Exception:  # it is not there, or damaged
+            print(shown(f"segmenting {case.id} ({number} of {len(test)})"), flush=True)
+            predicted = predicted_classes(trainings, models, case, train)
+            whole = case.to_scan(test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
+            image = nib.Nifti1Image(whole, case.affine)
+            # nibabel's own gzip writes the time of day.
+            write_whole(path, gzip.compress(image.to_bytes(), compresslevel=2, mtime=0))
         truth, said = case.labels[case.brain], predicted[case.brain]
         dice[case.id] = dice_scores(truth, said, test.scheme)
         ratios[case.id] = volume_ratios(truth, said, test.scheme)
-        whole = case.to_scan(test.scheme.to_file_values(predicted)).transpose(2, 1, 0)
-        image = nib.Nifti1Image(whole, case.affine)
-        nib.save(image, partial / "segmentations" / f"{case.id}.nii.gz")
     for name, scores in {"dice": dice, "volume_ratios": ratios}.items():
         table = pd.DataFrame.from_dict(scores, orient="index").rename_axis("case")
-        table.to_csv(partial / f"{name}.csv")
+        write_whole(partial / f"{name}.csv", table.to_csv(lineterminator="\n"))

@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.names import expect_name
+
 from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
-from .parts import expect
 
 __all__ = ["STUDIES", "Study"]
 
@@ -36,7 +40,7 @@ class Study:
     Raises
     ------
     ValueError
-        If an arm is unknown, or two have one name.
+        If there is no arm, one is unknown, or two have one name; or another argument is wrong.
 
     Examples
     --------
@@ -54,14 +58,21 @@ class Study:
     cohorts: Mapping[str, Mapping[str, Any]] | None = None
 
     def __post_init__(self):
+        expect_name(self.name, "study", of_file=True)
+        several = not isinstance(self.arms, str) and np.iterable(self.arms) and len(self.arms)
+        expect(several, "a list of one or more arms", arms=self.arms)
         arms = tuple(arm_named(arm) for arm in self.arms)
         object.__setattr__(self, "arms", arms)
         names = [arm.name for arm in arms]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"arms named {', '.join(twice)} twice; each needs a name of its own")
-        for name, least in {"folds": 2, "seeds": 1}.items():
-            whole = isinstance(value := getattr(self, name), int) and value >= least
-            expect(whole, f"a whole number from {least}", **{name: value})
+        object.__setattr__(self, "folds", whole(2, folds=self.folds))
+        object.__setattr__(self, "seeds", whole(1, seeds=self.seeds))
+        if self.lengths is not None:
+            several = np.iterable(self.lengths) and len(self.lengths)
+            expect(several, "a list of one or more lengths", lengths=self.lengths)
+            lengths = tuple(whole(1, lengths=length) for length in self.lengths)
+            object.__setattr__(self, "lengths", lengths)
 
     def configs(self, like: ExperimentConfig) -> list[ExperimentConfig]:
         """One config per length and arm; all else is as in the config `like`.

@@ -3,27 +3,25 @@
 import contextlib
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import expanded
 
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
-from .result import ExperimentResult, read_table
+from .result import ExperimentResult
 from .studies import Study
 
-__all__ = ["read_study", "run_study", "write_study"]
+__all__ = ["run_study"]
 
 Opener = Callable[[], Cohort]
 
@@ -93,9 +91,10 @@ def run_study(
     >>> table.groupby("arm")["case"].nunique().to_dict()
     {'random': 3}
     """
+    expect(isinstance(study, Study), "a Study, such as STUDIES[...],", study=study)
     like = like or ExperimentConfig("balanced", epochs=10, steps=100)
     opened = cohort if isinstance(cohort, Cohort) else cohort()
-    folder = Path(out).absolute() / "runs"
+    folder = expanded(out).absolute() / "runs"
     runs = [
         _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
         for seed in range(study.seeds)
@@ -177,34 +176,3 @@ def _rows(study: Study, run: _Run, cohort: Cohort) -> pd.DataFrame:
     for place, (name, value) in enumerate(about.items()):
         rows.insert(place, name, value)
     return rows.assign(**{key: result.spent[key] for key in ("seconds", "patches", "mined")})
-
-
-def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:
-    """Keep the table of a study, below lines that say how it was made."""
-    about = {
-        "command": command,
-        "imbalance_tf": version("imbalance_tf"),
-        "precision": precision,
-        "processor": _processor(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"# {name}: {value}\n" for name, value in about.items())
-    write_whole(path, lines + results.to_csv(index=False, float_format="%.6g"))
-
-
-def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """What `write_study` kept: the table of a study, and how it was made."""
-    with path.open() as file:
-        lines = list(takewhile(lambda line: line.startswith("# "), file))
-    about = (line[2:].rstrip("\n").partition(": ") for line in lines)
-    return read_table(path, skiprows=len(lines)), {name: value for name, _, value in about}
-
-
-def _processor() -> str:
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()

@@ -1,6 +1,8 @@
 """Files that a process is killed over, and folders that are removed: nobody's work may go."""
 
+import errno
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 
 from imbalance_tf import load_cohort
 from imbalance_tf.cohort.disk import remove_own, whole_folder, write_whole
+from imbalance_tf.reading import store
 
 WRITER = """
 import sys
@@ -54,6 +57,42 @@ def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path, monkeypatch)
     write_whole(path, "after")
     assert path.read_text() == "after"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _words(folder, what):
+    return rf"the disk of {re.escape(str(folder))} is full .* {what} MB. Make room and start again"
+
+
+def test_a_full_disk_is_named_with_what_is_needed(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    write_whole(path, "before")
+    monkeypatch.setattr(type(path), "write_bytes", _full)
+    with pytest.raises(OSError, match=_words(tmp_path, "table.csv takes 3.0")):
+        write_whole(path, "a" * 3_000_000)
+    assert path.read_text() == "before"
+    monkeypatch.undo()
+    write_whole(path, "after")
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_on_a_full_disk_the_cases_that_are_read_stay(case_folder, tmp_path, monkeypatch):
+    cache, write, written = tmp_path / "cache", store._written, []
+
+    def write_two(*arguments):
+        written.append(arguments)
+        return write(*arguments) if len(written) < 3 else _full()
+
+    monkeypatch.setattr(store, "_written", write_two)
+    with pytest.raises(OSError, match=_words(cache, "case case_. takes 0.0")):
+        load_cohort(case_folder, cache=cache)
+    assert len(list(cache.iterdir())) == 2
+    monkeypatch.undo()
+    assert len(load_cohort(case_folder, cache=cache)) == 3
+    assert len(list(cache.iterdir())) == 3
 
 
 def _write_folder(place, content, interrupted=False):

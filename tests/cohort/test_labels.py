@@ -77,8 +77,8 @@ def test_a_scheme_from_a_file(tmp_path):
         ('lesion = ["lesion"]', "", "no region; name at least one"),
         ('name = "white', 'title = "white', r"its keys are \['classes', 'regions', 'title'"),
         ("[regions]", "[regions", "is no label scheme"),
-        ('"healthy", "lesion"', "0, 1", "words on one line are expected"),
-        ('"healthy", "lesion"', '" ", "lesion"', "words on one line are expected"),
+        ('"healthy", "lesion"', "0, 1", "the name 0 is no text"),
+        ('"healthy", "lesion"', '" ", "lesion"', "the name ' ' is empty"),
         ("values = [0, 1]", "values = " + 5000 * "[", "is no label scheme"),
     ],
 )

@@ -1,11 +1,15 @@
 """What the figures show, read back from their artists."""
 
+import base64
+import html
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
 
 from imbalance_tf import SCHEMES
@@ -134,6 +138,53 @@ def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort, tables, epo
     figures.case_page(cohort, ["small"])
     every_chart(tables, epochs, shares, drawn)
     assert plt.get_fignums() == []
+
+
+def text_of(figure):
+    """The text that a screen reader finds, and the picture, from what a notebook stores."""
+    data, _ = DisplayFormatter().format(figure)
+    (tag,) = re.findall("<img[^>]+>", data["text/html"])
+    (source,) = re.findall(r'src="data:image/png;base64,([^"]+)"', tag)
+    assert base64.b64decode(source).startswith(b"\x89PNG")
+    return html.unescape(*re.findall(r'alt="([^"]+)"', tag))
+
+
+def test_every_figure_has_a_text_of_its_own(cohort, tables, epochs, shares, drawn):
+    hard = {"case": 0, "slice": 1, "row": 30, "column": 20, "label": 4, "predicted": 2}
+    shown = [
+        figures.modalities(cohort, "small"),
+        figures.modalities(cohort, "large"),
+        figures.patch_on_slice(cohort, (0, 1, 30, 20), 16),
+        figures.patch_to_label(cohort, (0, 1, 30, 20), 16),
+        figures.mining_loop(threshold=0.75, candidates=10, batches=20),
+        figures.two_in_a_row(cohort.scheme.classes),
+        figures.batches({"one": (np.zeros((1, 8, 8, 2)), np.array([0]))}, cohort),
+        figures.segmentations(cohort, ["small"], {}),
+        figures.case_page(cohort, ["small", "large"]),
+        figures.gallery(cohort, pd.DataFrame([hard | {"probability": 0.1}]), 16),
+        *every_chart(tables, epochs, shares, drawn),
+    ]
+    texts = [text_of(figure) for figure in shown]
+    assert len(set(texts)) == len(shown)
+    assert min(map(len, texts)) > 40
+
+
+def test_the_text_says_what_is_shown_and_where_the_ends_lie(cohort):
+    dice = {"random": pd.DataFrame({"whole": [0.5, 0.9]}), "hard": pd.DataFrame({"whole": [0.6]})}
+    assert text_of(figures.dice_by_case(dice, ["whole"])) == (
+        "Dice of every test case, random, hard. Means of whole: from 0.60 (hard) to 0.70 (random)."
+    )
+    assert text_of(
+        figures.batches({"b": (np.zeros((3, 8, 8, 2)), np.array([0, 2, 2]))}, cohort)
+    ) == ("Batches of patches, framed by label. b: 1 healthy, 2 edema.")
+    case = cohort["small"]
+    number = case.widest_slice()
+    empty = {"nothing": {case.id: np.zeros_like(case.labels)}}
+    found = (case.labels[number] > 0).sum()
+    expected = f"small: truth {found}, nothing 0."
+    assert text_of(figures.segmentations(cohort, ["small"], empty)).endswith(expected)
+    nothing = {"random": pd.DataFrame({"core": [np.nan]})}
+    assert text_of(figures.volumes(nothing, ["core"])).endswith("core: no values.")
 
 
 def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():

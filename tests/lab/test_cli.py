@@ -224,8 +224,8 @@ def test_wrong_settings_are_refused_before_a_cohort_is_written(tmp_path, argumen
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "--profile", "quick"], "'quick' is not one of 'smoke', 'lab', 'paper'"),
-        (["run", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["run", "--profile", "quick"], "'quick' is not one of 'smoke', 'lab', 'evening', 'paper'"),
+        (["run", "--seed", "-1"], "-1 is not in the range 0<=x<=4294967295"),
         (["run", "--file", "flair"], "ROLE=PATTERN is expected"),
         (["run", "--file", "t1=a*", "--file", "t1=b*"], "'t1' is given twice"),
         (["phantom", "x", "--cases", "0"], "0 is not in the range x>=1"),
@@ -248,7 +248,7 @@ def test_phantom_writes_a_cohort_and_refuses_to_mix_two(tmp_path):
     assert _contents(tmp_path) == before
 
 
-def test_notebooks_are_copied_out_and_never_over_a_students_work(tmp_path):
+def test_notebooks_are_written_and_never_over_a_students_work(tmp_path):
     result = _invoke("notebooks", tmp_path / "course")
     assert result.exit_code == 0
     copied = sorted((tmp_path / "course").iterdir())

@@ -2,7 +2,7 @@ import pytest
 
 from imbalance_tf import finished_study
 from imbalance_tf.lab import finished
-from imbalance_tf.training.study_run import write_study
+from imbalance_tf.training.study_table import write_study
 
 
 def test_what_was_run_here_comes_before_what_ships(tmp_path):

@@ -1,10 +1,13 @@
 """The notebooks as they are committed, as they are executed, and as they fail."""
 
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -13,6 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 from imbalance_tf import write_phantom_cohort
+from imbalance_tf.lab.exercises import built
 from imbalance_tf.lab.notebooks import (
     NotebookError,
     chosen_notebooks,
@@ -27,19 +31,12 @@ NAMES = [
     "04_hard_example_mining",
     "05_dice_comparison",
     "06_thresholds_and_shares",
+    "07_two_classifiers",
+    "08_other_remedies",
+    "09_which_data",
     "10_how_sure",
 ]
-PARAMETERS = {
-    "profile",
-    "data",
-    "out",
-    "seed",
-    "files",
-    "scheme",
-    "on_error",
-    "cases",
-    "test_cases",
-}
+PARAMETERS = {"profile", "out", "seed", "own_data"}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 NOISE = re.compile(
     r"oneDNN|cpu_feature_guard|computation_placer|cuda|TensorRT|absl|rendezvous|XLA|"
@@ -99,7 +96,7 @@ def test_one_tagged_annotated_parameters_cell(path):
 def smoke(tmp_path_factory, fresh_environment):
     """The whole lab in the smoke profile, as a person runs it, from another folder."""
     folder = tmp_path_factory.mktemp("smoke")
-    done = _run(folder, fresh_environment, "--all")
+    done = _run(folder, {**fresh_environment, "STRICT": "1"}, "--all")
     return folder / "results" / "smoke", done.stdout
 
 
@@ -121,8 +118,17 @@ def test_the_lab_leaves_all_that_it_promises(smoke):
         assert len(figures) >= 4
         assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
     runs = sorted(path.name.rpartition("-")[0] for path in (out / "runs").glob("[!.]*"))
-    # The paper's three, and a threshold and a share of one's own.
-    assert runs == ["balanced"] * 2 + ["balanced-mining"] * 2 + ["random"]
+    expected = {
+        "balanced": 3,  # with a share of one's own, and on another disease
+        "balanced-healthy_or_not": 1,
+        "balanced-mining": 2,  # and a threshold of one's own
+        "balanced-naturalhead": 1,
+        "balanced-which_kind": 1,
+        "random": 2,  # also on another disease
+        "random-crossentropy": 1,
+        "smote": 1,
+    }
+    assert Counter(runs) == expected
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
     assert {"whole", "core", "active", "healthy", "volume whole"} < set(table)
@@ -149,8 +155,22 @@ def test_no_cell_draws_a_figure_without_showing_it(smoke):
         executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
         for cell in executed.cells:
             if cell.cell_type == "code" and "\nfigures." in "\n" + cell.source:
-                shown = [o for o in cell.outputs if "image/png" in o.get("data", {})]
-                assert len(shown) == 1, cell.source
+                outputs = [output.get("data", {}) for output in cell.outputs]
+                pictures = ["image/png" in data for data in outputs]
+                sliders = ['class="frames"' in data.get("text/html", "") for data in outputs]
+                assert sum(pictures) + sum(sliders) == 1, cell.source
+
+
+def test_every_figure_has_a_text_and_no_two_have_the_same(smoke):
+    for name in NAMES:
+        executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
+        outputs = [o.get("data", {}) for c in executed.cells for o in c.get("outputs", [])]
+        shown = [data for data in outputs if "image/png" in data]
+        texts = [re.findall(r'<img[^>]* alt="([^"]+)"', d.get("text/html", "")) for d in shown]
+        assert all(len(text) == 1 for text in texts), name
+        assert len({text for (text,) in texts}) == len(shown), name
+        page = (smoke[0] / "html" / f"{name}.html").read_text()
+        assert not re.findall(r"<img(?![^>]* alt=\"[^\"]+\")", page), name
 
 
 def test_the_pages_load_nothing_from_the_network(smoke):
@@ -199,6 +219,17 @@ def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path)
         assert _shown(once) == _shown(again), once.source
 
 
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_a_students_notebook_runs_before_anything_is_written_in_it(smoke, path, tmp_path):
+    student = built(path, "student")
+    tagged = {tag: cell for cell in student.cells for tag in cell.metadata.get("tags", [])}
+    if "exercise" not in tagged:
+        return  # it is the notebook that was executed
+    tagged["parameters"].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
+    NotebookClient(student, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
+    assert "right" not in tagged["check"].outputs[0].text
+
+
 def _shown(cell):
     # What is printed comes in as many pieces as the time between them makes.
     printed = "".join(output.get("text", "") for output in cell.outputs)
@@ -235,7 +266,11 @@ def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_c
     papermill.execute_notebook(
         str(*chosen_notebooks(["5"])),
         str(tmp_path / "05.ipynb"),
-        parameters={"profile": "smoke", "data": str(case_folder), "out": str(tmp_path / "out")},
+        parameters={
+            "profile": "smoke",
+            "own_data": {"data": str(case_folder)},
+            "out": str(tmp_path / "out"),
+        },
         progress_bar=False,
         iopub_timeout=120,
     )
@@ -262,18 +297,19 @@ def test_one_notebook_is_run_by_its_number(tmp_path, fresh_environment):
     done = _run(tmp_path, fresh_environment, "01")
     out = tmp_path / "results" / "smoke"
     assert [path.stem for path in (out / "html").iterdir()] == ["01_data_exploration"]
-    assert "Start here: " in done.stdout
-    assert "01_data_exploration.html" in done.stdout
+    assert f"Start here: {out / 'index.html'}" in done.stdout
     assert "Mean Dice" not in done.stdout, "nothing is trained yet"
 
 
 def test_a_notebook_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"notebook 7; a number or one of 01_data_exploration, "):
-        chosen_notebooks(["1", "7"])
+    with pytest.raises(ValueError, match=r"notebook 99; a number or one of 01_data_exploration, "):
+        chosen_notebooks(["1", "99"])
 
 
 def test_an_unknown_parameter_names_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"no parameter 'epochs'; it has profile, data, out"):
+    with pytest.raises(
+        ValueError, match=r"no parameter 'epochs'; it has profile, out, seed, own_data"
+    ):
         execute_notebook(notebook_paths()[0], tmp_path, {"epochs": 3})
     assert not list(tmp_path.iterdir())
 
@@ -289,3 +325,19 @@ def test_a_failed_notebook_is_kept_and_the_cell_is_named(tmp_path):
     kept = json.loads((tmp_path / "out" / "notebooks" / "broken.ipynb").read_text())
     assert "before" in json.dumps(kept)
     assert (tmp_path / "out" / "html" / "broken.html").exists()
+
+
+def test_on_a_full_disk_the_notebook_of_before_stays(tmp_path, monkeypatch):
+    source = notebook_paths()[0]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / source.name).write_text("before")
+
+    def full(_, running, **__):
+        Path(running).write_text('{"cells": [')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    with pytest.raises(OSError, match=r"is full .*01_data_exploration.ipynb .* takes 5.0 MB"):
+        execute_notebook(source, tmp_path, {"profile": "smoke"})
+    assert (tmp_path / "notebooks" / source.name).read_text() == "before"
+    assert not (tmp_path / "html").exists()

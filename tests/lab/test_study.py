@@ -16,7 +16,7 @@ from imbalance_tf import SCHEMES, open_lab
 from imbalance_tf.lab.cli import main
 from imbalance_tf.lab.study import _on_a_cluster, study_of, written_claims, written_table
 from imbalance_tf.training.studies import STUDIES
-from imbalance_tf.training.study_run import read_study
+from imbalance_tf.training.study_table import read_study
 
 ARM = """
 from imbalance_tf import Arm, Balanced, Mining

@@ -170,7 +170,9 @@ def test_images_that_do_not_fit_the_model_are_refused():
 
 
 def test_a_patch_that_is_too_small_is_refused():
-    with pytest.raises(ValueError, match="patch_size=21; at least 22 is expected"):
+    with pytest.raises(
+        ValueError, match="patch_size=21; a whole number from 22 to 1024 is expected"
+    ):
         patch_cnn(channels=1, classes=2, patch_size=21)
 
 

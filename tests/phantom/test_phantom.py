@@ -319,11 +319,11 @@ def test_a_file_in_place_of_the_folder_is_refused(tiny_cases, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"cases": 0}, "cases is 0; expected a whole number, from 1 to 4294967296"),
-        ({"seed": -1}, "seed is -1; expected a whole number, from 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296"),
-        ({"slice_thickness": 0}, "slice_thickness is 0; expected a whole number, from 1 to 10"),
-        ({"slice_thickness": 11}, "slice_thickness is 11"),
+        ({"cases": 0}, "cases=0; a whole number from 1 to 4294967296 is expected"),
+        ({"seed": -1}, "seed=-1; a whole number from 0 to 4294967295 is expected"),
+        ({"seed": 2**32}, "seed=4294967296"),
+        ({"slice_thickness": 0}, "slice_thickness=0; a whole number from 1 to 10 is expected"),
+        ({"slice_thickness": 11}, "slice_thickness=11"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tiny_cases, tmp_path, changes, told):
@@ -428,7 +428,7 @@ def test_white_matter_lesions_are_many_small_and_in_white_matter(tmp_path):
 
 
 def test_an_unknown_disease_and_a_folder_of_the_other_one_are_refused(tiny_cases, tmp_path):
-    with pytest.raises(ValueError, match="disease is 'stroke'; expected one of glioma, lesions"):
+    with pytest.raises(ValueError, match="disease='stroke'; one of glioma, lesions is expected"):
         write(tmp_path / "cohort", disease="stroke")
     folder = write(tmp_path / "cohort")
     with pytest.raises(FileExistsError, match="'disease': 'lesions'"):

@@ -280,7 +280,96 @@ def same_name_twice(folder):
         (folder / "copy" / "case_1" / path.name).write_bytes(path.read_bytes())
 
 
+def _header(path, **values):
+    """Another header, without nibabel's checks, in a file that is not compressed."""
+    content = gzip.decompress(path.read_bytes())
+    header = nib.Nifti1Header(content[:348], check=False)
+    for name, value in values.items():
+        header[name] = value
+    path.with_suffix("").write_bytes(header.binaryblock + content[348:])
+    path.unlink()
+
+
+def more_voxels_than_fit_anywhere(folder):
+    _header(folder / "case_1" / "case_1_t1.nii.gz", dim=[3, 30000, 30000, 30000, 1, 1, 1, 1])
+
+
+def plain_file_cut_short(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes())[:2000])
+    path.unlink()
+
+
+def no_voxels(folder):
+    _header(folder / "case_1" / "case_1_t1.nii.gz", dim=[3, 40, 36, -12, 1, 1, 1, 1])
+
+
+def long_quaternion(folder):
+    turned = {"qform_code": 1, "sform_code": 0, "quatern_d": 1.5}
+    _header(folder / "case_1" / "case_1_t1.nii.gz", **turned)
+
+
+def link_to_nowhere(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.unlink()
+    path.symlink_to("../.git/annex/objects/t1")
+
+
+def pointer_of_git_lfs(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+
+
+def voxels_without_their_header(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        for path in list((folder / case).iterdir()):
+            kept = path.with_name(path.name.replace(".nii.gz", ".img"))
+            nib.save(nib.Nifti1Pair(nib.load(path).get_fdata().astype("f4"), np.eye(4)), kept)
+    (folder / "case_1" / "case_1_t1.hdr").unlink()
+    return {"files": {"t1": "*_t1.img", "labels": "*_seg.img"}}
+
+
+def interpolated_labels_under_an_integer_header(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    image = nib.load(path)
+    labels = image.get_fdata()
+    labels[20, 20, 5] = 0.5
+    path.unlink()
+    nib.save(nib.Nifti1Image(labels, image.affine, image.header), path)
+
+
+def case_in_one_pattern_only(folder):
+    return {"files": {"t1": "{case}_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def case_in_a_pattern_without_end(folder):
+    return {"files": {"t1": "{case}_t[9-1].nii.gz", "labels": "{case}_seg.nii.gz"}}
+
+
+def nnunet_without_names_of_channels(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        place, name = ("labelsTr", "") if "_seg" in path.name else ("imagesTr", "_0000")
+        (folder / place).mkdir(exist_ok=True)
+        path.rename(folder / place / f"{path.parent.name}{name}.nii.gz")
+    (folder / "dataset.json").write_text('{"name": "mine"}')
+
+
 KINDS = [
+    (more_voxels_than_fit_anywhere, CohortError, "case_1_t1.nii: .*promises 30000x30000x30000"),
+    (plain_file_cut_short, CohortError, "case_1_t1.nii: .*it holds 2,000: it was cut short"),
+    (no_voxels, CohortError, r"case_1_t1.nii: .*the shape \(40, 36, -12\)"),
+    (long_quaternion, CohortError, "case_1_t1.nii: .*a quaternion of length 1.5, and no sform"),
+    (link_to_nowhere, CohortError, "case_1_t1.nii.gz: a link to .*annex.*; fetch that file"),
+    (pointer_of_git_lfs, CohortError, "case_1_t1.nii.gz: only the name of .*: git lfs pull"),
+    (voxels_without_their_header, CohortError, "case_1_t1.hdr: missing; a .hdr and an .img file"),
+    (
+        interpolated_labels_under_an_integer_header,
+        CohortError,
+        "label value 0.50.*nearest neighbour; they are stored as uint8 times 0.01568",
+    ),
+    (case_in_one_pattern_only, ValueError, r"has \{case\} in the pattern of t1, but not of labels"),
+    (case_in_a_pattern_without_end, ValueError, r"has the pattern '\{case\}_t\[9-1\].nii.gz', wh"),
+    (nnunet_without_names_of_channels, CohortError, 'dataset.json: names no channels .*"FLAIR"'),
     (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
     (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
     (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
@@ -314,14 +403,18 @@ KINDS = [
     (label_above_255, CohortError, "label value 1002; values from 0 to 255 are expected"),
     (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*give one folder at a time"),
     (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
-    (nan_affine, CohortError, "case_1_t1.nii: cannot be read as NIfTI"),
+    (
+        nan_affine,
+        CohortError,
+        "case_1_t1.nii: its header has an sform that is singular or without bounds",
+    ),
     (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (empty_brain_mask, CohortError, "mask.nii.gz: no voxel above 0.5; a mask of the brain"),
     (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),
     (labels_as_a_modality, ValueError, "a list of different modalities is expected"),
     (modalities_in_one_word, ValueError, "modalities='flair'; a list of different modalities"),
     (names_of_2023_with_the_values_of_2017, CohortError, "fit several .*brats2017, brats2024"),
-    (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*brain"),
+    (noisy_background, CohortError, "case_1_t1.nii.gz: no constant background.*--file 'brain="),
     (two_files_for_a_pattern, CohortError, r"3 files for 'any'.*'\*.nii.gz'\).*narrower pattern"),
     (two_files_by_name, CohortError, "2 files for 't1' .*copy_of_case_1_t1"),
     (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from imbalance_tf import CohortError, check_folder, load_cohort
 from imbalance_tf.lab.cli import main
+from imbalance_tf.reading.characteristics import characteristics
 
 from ..conftest import SHAPE, save
 
@@ -186,4 +187,18 @@ def test_a_link_to_nowhere_is_a_problem(case_folder):
     (case_folder / "case_1" / "case_1_t1.nii.gz").unlink()
     (case_folder / "case_1" / "case_1_t1.nii.gz").symlink_to("moved_away")
     (problem,) = check_folder(case_folder).problems
-    assert "case_1_t1.nii.gz: cannot be read" in problem
+    assert "case_1_t1.nii.gz: a link to moved_away, which is not there; fetch that file" in problem
+
+
+def test_all_cases_together_are_those_of_the_cohort(bad_folder):
+    report = check_folder(bad_folder)
+    with pytest.warns(UserWarning, match="3 cases"):
+        cohort = load_cohort(bad_folder, on_error="skip")
+    expected = characteristics(cohort)
+    assert list(report.together) == [*cohort.scheme.classes, *cohort.scheme.regions]
+    for name, found in report.together.items():
+        assert found == pytest.approx(dict(expected.loc[name]))
+    result = CliRunner().invoke(main, ["check", str(bad_folder)])
+    whole = expected.loc["whole"]
+    line = f"whole: {100 * whole['share']:.3g} % of all voxels, in 2 of 2 cases; {whole['sd']:.2f}"
+    assert f"{line} sd from healthy" in result.stdout

@@ -1,6 +1,7 @@
 """Every release in its own layout: small folders, and what is read from them."""
 
 import itertools
+import json
 import sys
 
 import nibabel as nib
@@ -87,6 +88,23 @@ def decathlon(folder, labels):
     save(folder / "imagesTs" / "BRATS_485.nii.gz", stack)
 
 
+def ucsf_pdgm(folder, labels):
+    for number in (4, 5):
+        case = f"UCSF-PDGM-{number:04}"
+        place = folder / f"{case}_nifti"
+        for modality in ("T1", "T1c", "T2", "FLAIR", "T1_bias", "ADC"):
+            save(place / f"{case}_{modality}.nii.gz", _scan(labels))
+        save(place / f"{case}_brain_segmentation.nii.gz", (_scan(labels) > 0).astype(np.uint8))
+        save(place / f"{case}_tumor_segmentation.nii.gz", labels)
+
+
+def bids(folder, labels):
+    for case in ("sub-01", "sub-02"):
+        for modality in ("T1w", "ce-gadolinium_T1w", "acq-3d_T2w", "FLAIR"):
+            save(folder / case / "anat" / f"{case}_{modality}.nii.gz", _scan(labels))
+        save(folder / "derivatives" / "seg" / case / "anat" / f"{case}_dseg.nii.gz", labels)
+
+
 RELEASES = [
     (brats2012, "brats2012", {"edema": 1, "core": 2}),
     (brats2012_in_one_folder, "brats2012", {"edema": 1, "core": 2}),
@@ -100,6 +118,8 @@ RELEASES = [
         {"necrosis": 1, "edema": 2, "enhancing": 3, "resection cavity": 4},
     ),
     (decathlon, "decathlon", {"edema": 1, "necrosis + non-enhancing": 2, "enhancing": 3}),
+    (ucsf_pdgm, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
+    (bids, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
 ]
 
 
@@ -340,3 +360,108 @@ def test_a_modality_that_covers_part_of_a_brain_mask_is_air_elsewhere(tmp_path):
     assert (case.images[case.brain & ~covered] == AIR).all()
     inside = case.images[case.brain & covered].astype(float)
     assert abs(inside.mean()) < 0.01
+
+
+def _nnunet(folder, labels, channels=None):
+    for case in ("BRATS_0001", "BRATS_0002"):
+        for channel in range(2):
+            save(folder / "imagesTr" / f"{case}_{channel:04}.nii.gz", _scan(labels))
+        save(folder / "labelsTr" / f"{case}.nii.gz", labels)
+    if channels:
+        (folder / "dataset.json").write_text(json.dumps(channels))
+
+
+@pytest.mark.parametrize(
+    ("channels", "modalities"),
+    [
+        ({"channel_names": {"0": "FLAIR", "1": "T1Gd"}}, ("t1c", "flair")),
+        ({"modality": {"0": "T2", "1": "ADC"}}, ("t2", "ADC")),
+        ({"channel_names": {"0": "noNorm", "1": "noNorm"}}, ("0000", "0001")),
+        (None, ("0000", "0001")),
+    ],
+    ids=["version 2", "version 1", "names that tell nothing", "without dataset.json"],
+)
+def test_the_channels_of_nnunet_are_named_by_its_dataset_json(tmp_path, channels, modalities):
+    _nnunet(tmp_path, _labels((1, 2, 3)), channels)
+    cohort = load_cohort(tmp_path, scheme="decathlon")
+    assert cohort.case_ids == ("BRATS_0001", "BRATS_0002")
+    assert cohort.modalities == modalities
+
+
+def test_what_nnunet_numbers_mean_is_asked(tmp_path):
+    _nnunet(tmp_path, _labels((1, 2, 3, 4)))
+    with pytest.raises(CohortError, match=r"numbers the classes of each dataset anew.*--scheme"):
+        load_cohort(tmp_path)
+
+
+def test_a_decathlon_with_names_like_channels_is_one(tmp_path):
+    decathlon(tmp_path, _labels((1, 2, 3)))
+    for path in list(tmp_path.rglob("*.nii.gz")):
+        path.rename(path.with_name(path.name.replace("BRATS_", "BRATS_0")))
+    cohort = load_cohort(tmp_path)
+    assert cohort.case_ids == ("BRATS_0001", "BRATS_0002")
+    assert cohort.modalities == ("t1", "t1c", "t2", "flair")
+
+
+LAYOUTS_BY_PATTERNS = {
+    "two folders": (
+        _nnunet,
+        {"one": "imagesTr/{case}_0000.nii.gz", "labels": "lab*/{case}.nii.gz"},
+    ),
+    "the end of a path": (bids, {"one": "{case}_T1w.nii.gz", "labels": "{case}_dseg.nii.gz"}),
+    "twice": (
+        ucsf_pdgm,
+        {
+            "one": "{case}_nifti/{case}_T1.nii.gz",
+            "labels": "**/{case}_tumor_segmentation.nii.gz",
+            "brain": "{case}_nifti/{case}_brain_segmentation.nii.gz",
+        },
+    ),
+    "characters": (
+        brats2012_in_one_folder,
+        {"one": "BRATS_{case}_T1[!C]mha", "labels": "BRATS_{case}_?ruth.*"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("write", "files"), LAYOUTS_BY_PATTERNS.values(), ids=list(LAYOUTS_BY_PATTERNS)
+)
+def test_case_in_a_pattern_tells_the_cases_apart(tmp_path, write, files):
+    write(tmp_path, _labels((1, 2, 4)))
+    for path in list(tmp_path.rglob("*ce-*")):
+        path.unlink()  # a contrast agent makes no other case
+    cohort = load_cohort(tmp_path, files=files, scheme="brats2017")
+    assert len(cohort) == 2
+    assert cohort.modalities == ("one",)
+
+
+def test_one_mask_may_serve_all_cases_of_a_folder(tmp_path):
+    labels = _labels((1, 2, 4))
+    _nnunet(tmp_path, labels)
+    save(tmp_path / "mask.nii.gz", np.ones(SHAPE, np.uint8))
+    files = {"t1": "{case}_0000.nii.gz", "labels": "labelsTr/{case}.nii.gz", "brain": "mask.nii.gz"}
+    cohort = load_cohort(tmp_path, files=files)
+    assert all(case.brain.all() for case in cohort)
+
+
+def test_folders_named_anat_are_named_by_subject_and_session(tmp_path):
+    for case in ("sub-01", "sub-02"):
+        for name in ("T1w", "roi"):
+            volume = _labels((1, 2, 4)) if name == "roi" else _scan(_labels(()))
+            save(tmp_path / case / "ses-1" / "anat" / f"{case}_ses-1_{name}.nii.gz", volume)
+    cohort = load_cohort(tmp_path, files={"t1": "*_T1w.nii.gz", "labels": "*_roi.nii.gz"})
+    assert cohort.case_ids == ("sub-01_ses-1", "sub-02_ses-1")
+
+
+@pytest.mark.parametrize("cases", [("A", "B"), ("A", "B", "C")])
+@pytest.mark.parametrize("lost", ["_seg.nii.gz", "_t1.nii.gz"])
+def test_a_flat_folder_loses_only_the_case_that_lacks_a_file(tmp_path, cases, lost):
+    for case in cases:
+        for name in ("t1", "flair", "seg"):
+            volume = _labels((1, 2, 4)) if name == "seg" else _scan(_labels(()))
+            save(tmp_path / f"{case}_{name}.nii.gz", volume)
+    (tmp_path / f"B{lost}").unlink()
+    with pytest.warns(UserWarning, match=f"{tmp_path.name}: B: no (segmentation|file for 't1')"):
+        cohort = load_cohort(tmp_path, on_error="skip")
+    assert cohort.case_ids == tuple(case for case in cases if case != "B")

@@ -72,7 +72,7 @@ def test_what_is_missing_is_named(cohort):
         audit(dataset, batches=2)
     with pytest.raises(ValueError, match=r"no centres; one of patch_dataset\(\.\.\., with_centres"):
         audit(dataset, batches=2, cohort=cohort)
-    with pytest.raises(ValueError, match="batches=0; at least 1 is expected"):
+    with pytest.raises(ValueError, match="batches=0; a whole number from 1 is expected"):
         audit(BalancedSampler(cohort, seed=0), batches=0)
 
 

@@ -188,9 +188,9 @@ def test_a_sampler_that_does_not_say_where_its_centres_lie_is_refused():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"steps": 0}, "steps=0; at least 1"),
-        ({"batch_size": 0}, "batch_size=0; at least 1"),
-        ({"patch_size": -1}, "patch_size=-1; at least 1"),
+        ({"steps": 0}, "steps=0; a whole number from 1"),
+        ({"batch_size": 0}, "batch_size=0; a whole number from 1"),
+        ({"patch_size": -1}, "patch_size=-1; a whole number from 1"),
         ({"target": "center"}, "target='center'; 'centre' or 'patch' is expected"),
     ],
 )

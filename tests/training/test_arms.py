@@ -374,7 +374,7 @@ def test_each_of_two_classifiers_is_an_arm(arm):
         (lambda: TwoStage("two", budget=0), "arm 'two': budget=0; above 0 and at most 1"),
         (lambda: Mining(threshold=75), "threshold=75; a probability from 0 to 1"),
         (lambda: Mining(classes="edema"), "classes='edema'; 'all', 'majority' or 'minorities'"),
-        (lambda: Mining(candidates=0), "candidates=0; at least 1"),
+        (lambda: Mining(candidates=0), "candidates=0; a whole number from 1"),
         (lambda: Balanced(shares=1.0), "shares=1.0; the majority's, between"),
         (lambda: Balanced(minorities="natural"), "minorities='natural', shares=None; one number"),
         (lambda: Balanced(shares=0.5, minorities="few"), "minorities='few'; one of equal, natural"),

@@ -12,9 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbalance_tf import ExperimentConfig, dice_scores, load_cohort, run_experiment, segment
+from imbalance_tf import (
+    ExperimentConfig,
+    ExperimentResult,
+    dice_scores,
+    load_cohort,
+    run_experiment,
+    segment,
+)
 from imbalance_tf.lab.profiles import fastest_precision
 from imbalance_tf.training.experiment import _made_once, run_folder
+from imbalance_tf.training.folder import read_training
 
 CONFIG = ExperimentConfig(
     "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
@@ -193,11 +201,108 @@ def copy(straight, tmp_path):
     return tmp_path / straight.folder.parent.name
 
 
-def test_a_folder_made_by_another_config_is_refused(copy, split):
+def _older(folder):
+    """As a version that noted no digests has left it."""
+    for path in folder.rglob("config.json"):
+        kept = json.loads(path.read_text())
+        for key in ("name", "files", "digest"):
+            del kept[key]
+        path.write_text(json.dumps(kept))
+
+
+def _read(folder):
+    (scores,) = folder.glob("argmax-*")
+    return ExperimentResult.read(scores)
+
+
+def test_a_run_of_before_there_were_digests_is_read(copy, straight):
+    _older(copy)
+    again = _read(copy)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+    pd.testing.assert_frame_equal(again.history, straight.history)
+
+
+FILES = ["config.json", "model.keras", "history.csv", "argmax-*/config.json", "argmax-*/dice.csv"]
+FILES += ["argmax-*/volume_ratios.csv", "argmax-*/segmentations/*.nii.gz"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_file_that_is_not_as_it_was_written_is_refused(copy, name, damage):
+    (path,) = copy.glob(name)
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(
+        {
+            "cut": content[:-4],
+            "flipped": content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :],
+            "empty": b"",
+        }[damage]
+    )
+    with pytest.raises(FileNotFoundError, match=r"is no complete run .*put a copy of it back, or"):
+        _read(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("argmax-*/dice.csv", lambda t: t[["case"]], "dice.csv has no regions"),
+        ("argmax-*/dice.csv", lambda t: t.assign(whole=7.0), "dice.csv has a value outside 0 to 1"),
+        ("argmax-*/dice.csv", lambda t: t.assign(whole="good"), "could not convert .*good"),
+        ("argmax-*/dice.csv", lambda t: t.drop(columns="whole"), "its tables have the regions"),
+        ("argmax-*/dice.csv", lambda t: pd.concat([t, t]), "does not hold the test cases"),
+        ("argmax-*/volume_ratios.csv", lambda t: t.assign(core=-1.0), "outside 0 to inf"),
+        ("history.csv", lambda t: t[:1], "history.csv has 1 epochs of 3"),
+        ("history.csv", lambda t: t[1:], r"history.csv has epochs \[1, 2\]"),
+        ("history.csv", lambda t: t.drop(columns="loss"), "history.csv has no column loss"),
+        ("history.csv", lambda t: t.assign(accuracy=2), "accuracy outside 0 to 1"),
+        ("history.csv", lambda t: t.assign(loss="low"), "could not convert .*low"),
+    ],
+)
+def test_what_cannot_be_in_a_table_is_refused_without_digests_too(copy, name, change, words):
+    _older(copy)
+    (path,) = copy.glob(name)
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(FileNotFoundError, match=words):
+        _read(copy)
+
+
+def test_a_damaged_model_or_cost_is_refused_without_digests_too(copy):
+    _older(copy)
+    model = (copy / "model.keras").read_bytes()
+    flipped = bytearray(model)
+    flipped[len(model) // 2] ^= 1
+    (copy / "model.keras").write_bytes(flipped)
+    with pytest.raises(FileNotFoundError, match=r"model.keras is damaged"):
+        _read(copy)
+    (copy / "model.keras").write_bytes(model)
     kept = json.loads((copy / "config.json").read_text())
-    kept["identity"]["epochs"] = 5
+    kept["spent"]["seconds"] = "long"
     (copy / "config.json").write_text(json.dumps(kept))
-    with pytest.raises(ValueError, match=r"made by another config: epochs is 5, not 3. Move it"):
+    with pytest.raises(FileNotFoundError, match=r"numbers from 0 are expected"):
+        _read(copy)
+
+
+def test_a_folder_that_was_copied_over_another_is_refused(copy):
+    """Another arm's model, or the scores of another decision, under this one's name."""
+    other = copy.rename(copy.with_name("balanced-0123456789"))
+    with pytest.raises(FileNotFoundError, match=f"it is of {copy.name}, copied"):
+        _read(other)
+    with pytest.raises(FileNotFoundError, match=f"it is {copy.name}, copied or renamed"):
+        read_training(other)
+    other.rename(copy)
+    (scores,) = copy.glob("argmax-*")
+    scores.rename(copy / "argmax-0123456789")
+    with pytest.raises(FileNotFoundError, match=f"it is {scores.name}, copied or renamed"):
+        _read(copy)
+
+
+def test_a_folder_made_by_another_config_is_refused(copy, split):
+    _older(copy)
+    kept = json.loads((copy / "config.json").read_text())
+    kept["identity"]["steps"] = 5
+    (copy / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=r"made by another config: steps is 5, not 4. Move it"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
@@ -217,21 +322,85 @@ def test_a_folder_that_lacks_a_segmentation_or_a_row_is_refused(copy, split):
     with pytest.raises(FileNotFoundError, match=rf"no complete run .*{segmentation.name}"):
         run_experiment(CONFIG, *split, copy.parent)
     segmentation.write_bytes(kept)
+    _older(copy)
     header = (scores / "dice.csv").read_text().splitlines()[0]
     (scores / "dice.csv").write_text(header + "\n")
-    with pytest.raises(FileNotFoundError, match="tables do not hold the test cases"):
+    with pytest.raises(FileNotFoundError, match="does not hold the test cases"):
         run_experiment(CONFIG, *split, copy.parent)
 
 
-def test_a_damaged_half_run_is_named_with_the_way_out(split, tmp_path):
-    partial = run_folder(CONFIG, *split, tmp_path).parent
-    partial = partial.with_name(f".{partial.name}.partial")
-    partial.mkdir()
-    (partial / "half.keras").write_text("not a model")
-    (partial / "history.csv").write_text("epoch,loss\n0,1.5\n")
-    (partial / "spent.json").write_text('{"seconds": 1}')
-    with pytest.raises(ValueError, match=rf"{partial.name} cannot be continued .*delete it"):
+@pytest.fixture(scope="module")
+def half(split, tmp_path_factory):
+    """The hidden folder of a training that was stopped after two of its three epochs."""
+    from imbalance_tf.training import run as training
+
+    folder, save, saved = tmp_path_factory.mktemp("half"), training._save_whole, []
+
+    def save_twice(model, path):
+        save(model, path)
+        saved.append(path)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_save_whole", save_twice)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(CONFIG, *split, folder)
+    (partial,) = folder.glob(".*.partial")
+    return partial
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("half.keras", lambda content: b"not a model"),
+        ("half.keras", lambda content: content[:-100]),
+        ("half.keras", lambda content: content[:9000] + b"?" + content[9001:]),
+        ("history.csv", lambda content: b""),
+        ("history.csv", lambda content: content.replace(b"epoch", b"e")),
+        ("history.csv", lambda content: content.splitlines(keepends=True)[0]),
+        ("history.csv", lambda content: content.replace(b"0.", b"zero")),
+        ("history.csv", lambda content: b"\xff\x00" + content),
+        ("spent.json", lambda content: b"[1]"),
+        ("spent.json", lambda content: b'{"seconds": "long"}'),
+        ("spent.json", lambda content: b'{"precision": "float8"}'),
+        ("spent.json", None),
+    ],
+)
+def test_a_half_run_that_cannot_go_on_says_so_and_is_kept(split, half, tmp_path, name, damage):
+    partial = tmp_path / half.name
+    shutil.copytree(half, partial)
+    content = (partial / name).read_bytes()
+    (partial / name).unlink()
+    if damage:
+        (partial / name).write_bytes(damage(content))
+    before = {path.name: path.read_bytes() for path in partial.iterdir()}
+    with pytest.raises(ValueError, match=rf"{half.name} cannot be continued .*delete it") as found:
         run_experiment(CONFIG, *split, tmp_path)
+    assert "Other trainings are kept" in str(found.value)
+    assert {path.name: path.read_bytes() for path in partial.iterdir()} == before
+
+
+def test_what_was_segmented_before_a_kill_is_kept(copy, split, straight, monkeypatch):
+    from imbalance_tf.training import scoring
+
+    (scores,) = copy.glob("argmax-*")
+    scores.rename(copy / f".{scores.name}.partial")
+    monkeypatch.setattr(scoring, "predicted_classes", None)  # it would be called
+    again = run_experiment(CONFIG, *split, copy.parent)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+    (case,) = split[1].case_ids
+    name = f"segmentations/{case}.nii.gz"
+    assert (again.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+
+
+def test_a_segmentation_that_was_damaged_before_a_kill_is_made_again(copy, split, straight):
+    (scores,) = copy.glob("argmax-*")
+    partial = scores.rename(copy / f".{scores.name}.partial")
+    (path,) = (partial / "segmentations").iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    again = run_experiment(CONFIG, *split, copy.parent)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
 
 
 @pytest.mark.parametrize(

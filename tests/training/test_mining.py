@@ -166,11 +166,11 @@ def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
     [
         ({"threshold": 1.5}, "threshold=1.5; a probability from 0 to 1"),
         ({"threshold": 75}, "threshold=75; a probability"),
-        ({"candidates_per_class": 0}, "candidates_per_class=0; at least 1"),
-        ({"slices_per_class": 0}, "slices_per_class=0; at least 1"),
+        ({"candidates_per_class": 0}, "candidates_per_class=0; a whole number from 1"),
+        ({"slices_per_class": 0}, "slices_per_class=0; a whole number from 1"),
         ({"candidates": "voxels"}, "candidates='voxels'; 'random' or 'slices' is expected"),
-        ({"classes": ["oedema"]}, r"classes=\['oedema'\]; a list of some of \['healthy', "),
-        ({"classes": "healthy"}, "classes='healthy'; a list of some of"),
+        ({"classes": ["oedema"]}, r"classes=\['oedema'\]; a list of one or more of \['healthy', "),
+        ({"classes": "healthy"}, "classes='healthy'; a list of one or more of"),
     ],
 )
 def test_wrong_arguments_are_named(cohort, change, words):

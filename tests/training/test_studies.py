@@ -16,7 +16,8 @@ from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
 from imbalance_tf.training.arms import ARMS, Arm
 from imbalance_tf.training.experiment import remove_private, run_folder
 from imbalance_tf.training.studies import STUDIES, Study
-from imbalance_tf.training.study_run import read_study, run_study, write_study
+from imbalance_tf.training.study_run import run_study
+from imbalance_tf.training.study_table import read_study, write_study
 
 LIKE = ExperimentConfig("random", epochs=2, steps=2, batch_size=10, patch_size=24)
 STUDY = Study(
@@ -131,6 +132,35 @@ def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
     assert about["command"] == "imbalance-tf study small"
     assert {"imbalance_tf", "precision", "processor"} < set(about)
     pd.testing.assert_frame_equal(again, table, rtol=1e-5, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text[:-5], "it is not as it was written"),
+        (lambda text: text.replace("random,", "balanced,", 1), "it is not as it was written"),
+        (lambda text: "".join(text.partition("study,")[1:])[: len(text) // 2], "rows for"),
+        (lambda text: text[text.index("study,") :].replace("dice", "d"), "no column dice"),
+        (lambda text: text[text.index("study,") :].partition("\n")[0], "it has no rows"),
+        (lambda text: "", "No columns to parse"),
+    ],
+)
+def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
+    path = tmp_path / "small.csv"
+    write_study(here[0], path, command="imbalance-tf study small", precision="float32")
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=rf"small.csv is no whole table .*{words}.*make it again"):
+        read_study(path)
+
+
+@pytest.mark.parametrize("value", [7, -0.5, "good"])
+def test_a_table_with_an_impossible_dice_is_refused(here, tmp_path, value):
+    path = tmp_path / "small.csv"
+    table = here[0].astype({"dice": object})
+    table.loc[3, "dice"] = value
+    write_study(table, path, command="imbalance-tf study small", precision="float32")
+    with pytest.raises(ValueError, match=r"small.csv is no whole table of a study"):
+        read_study(path)
 
 
 def _process(*arguments, **other):

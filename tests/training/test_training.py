@@ -300,7 +300,7 @@ def test_the_forecast_is_of_what_is_missing_and_is_renewed(lab, monkeypatch):
     partial = lab.run_folder("hard").parent
     partial = partial.with_name(f".{partial.name}.partial")
     partial.mkdir()
-    (partial / "history.csv").write_text("epoch,loss\n0,1.5\n")
+    (partial / "history.csv").write_text("epoch,accuracy,loss\n0,0.5,1.5\n")
     forecast = estimate.Forecast.of(lab)
     assert forecast.left() == 2 + 4 / 2  # half of its two epochs are behind it
     forecast.took("balanced", 3.0)

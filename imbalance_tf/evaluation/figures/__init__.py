@@ -8,15 +8,16 @@ up, the patient's right on the left.
 from .arms import dice_by_arm, dice_by_length, difference_to, volumes_by_arm
 from .cases import case_page
 from .charts import class_shares, dice_by_case, draws, hard_pool, training_curve, volumes
-from .diagrams import mining_loop, patch_to_label
+from .diagrams import mining_loop, patch_to_label, two_in_a_row
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
-from .slider import Slider, slider
+from .slider import slider
+from .style import described, span
 
 __all__ = [
-    "Slider",
     "batches",
     "case_page",
     "class_shares",
+    "described",
     "dice_by_arm",
     "dice_by_case",
     "dice_by_length",
@@ -30,7 +31,9 @@ __all__ = [
     "patch_to_label",
     "segmentations",
     "slider",
+    "span",
     "training_curve",
+    "two_in_a_row",
     "volumes",
     "volumes_by_arm",
 ]

@@ -8,9 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from imbalance_tf.evaluation.intervals import arm_table, by_case, paired_differences
+from imbalance_tf.evaluation.intervals import (
+    arm_table,
+    by_case,
+    paired_differences,
+    verdicts,
+)
 
-from .style import INK, arm_legend, arm_styles, charts, closed
+from .style import INK, arm_legend, arm_styles, charts, described, span
 
 __all__ = ["dice_by_arm", "dice_by_length", "difference_to", "volumes_by_arm"]
 
@@ -34,14 +39,18 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
                 values, np.full(len(values), row), "|", color="#767676", markersize=5, zorder=1
             )
         axis.set_xlim(0, 1)
-    return closed(figure)
+    means = arm_table(results, regions)["dice"]
+    return described(figure, f"Mean Dice of {len(cases.columns)} arms. {_spans(means)}")
 
 
 def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "balanced") -> Figure:
     """Paired difference of every arm to one of them, with its 95 % interval over the cases."""
     table = paired_differences(results, regions, to)
     figure, _ = _rows(table, "difference", f"Dice minus that of {to}", none=0)
-    return closed(figure)
+    decided = (verdicts(table) != "undecided").sum()
+    text = f"Dice of {len(table.index.unique('arm'))} arms minus that of {to}. "
+    text += f"{_spans(table['difference'], '{:+.2f}')} "
+    return described(figure, f"{text}{decided} of {len(table)} intervals lie on one side of zero.")
 
 
 def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
@@ -57,7 +66,9 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         axis.xaxis.set_major_formatter("{x:g}")
         low, high = axis.get_xlim()
         axis.set_xlim(min(low, 0.48), max(high, 2.1))  # or 1 might be the only tick
-    return closed(figure)
+    over = (table["low"] > 1).sum()
+    text = f"Predicted over true volume by arm. {_spans(table['volume'])} "
+    return described(figure, f"{text}{over} of {len(table)} intervals lie above 1.")
 
 
 def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
@@ -83,7 +94,22 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         axis.set(title=region, xlabel="batches")
     axes[0].set_ylabel("Dice")
     arm_legend(figure, arms)
-    return closed(figure)
+    ends = tables[min(tables)]["dice"], tables[max(tables)]["dice"]
+    changes = [
+        f"{region}, {arm}: {ends[0][arm, region]:.2f} to {ends[1][arm, region]:.2f}"
+        for region in regions
+        for arm in arms
+    ]
+    text = f"Mean Dice after {min(tables):,} and after {max(tables):,} batches. "
+    return described(figure, f"{text}{'; '.join(changes)}.")
+
+
+def _spans(values: pd.Series, form: str = "{:.2f}") -> str:
+    """Of each region, between which arms its values lie."""
+    by_region = values.groupby(level="region", sort=False)
+    return " ".join(
+        f"{region}: {span(rows.droplevel('region'), form)}." for region, rows in by_region
+    )
 
 
 def _rows(

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
-from .style import GREYS, class_colours, class_legend, closed, panels
+from .style import GREYS, class_colours, class_legend, described, panels, span
 
 __all__ = ["case_page"]
 
@@ -57,7 +58,13 @@ def case_page(
         axis.set_title(title)
     figure.suptitle(cohort.modalities[channel])
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    shares = {each: float((cohort[each].labels > 0).sum()) for each in case_ids}
+    shares = {each: 100 * tumour / cohort[each].brain.sum() for each, tumour in shares.items()}
+    text = f"Three planes through the tumour of {len(case_ids)} cases, {cohort.modalities[channel]}"
+    sizes = span(pd.Series(shares), "{:.1f} % of the brain")
+    return described(
+        figure, f"{text}, each whole and as outlines of its classes. It fills {sizes}."
+    )
 
 
 def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> None:

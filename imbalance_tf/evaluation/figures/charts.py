@@ -10,7 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import OUTLINE, WHITE_EDGE, arm_legend, arm_styles, charts, class_colours, closed
+from .style import (
+    OUTLINE,
+    WHITE_EDGE,
+    arm_legend,
+    arm_styles,
+    charts,
+    class_colours,
+    described,
+    span,
+)
 
 __all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
 
@@ -46,7 +55,11 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     )
     axis.xaxis.set_major_formatter("{x:g}")
     axis.grid(axis="x", linewidth=0.5)
-    return closed(figure)
+    parts = [f"{name} {100 * share:.2g}" for name, share in pooled.items()]
+    text = f"Share of the brain in {len(shares)} cases together, %: {', '.join(parts)}."
+    rarest = pooled.idxmin()
+    ends = f"{100 * shares[rarest].min():.2g} to {100 * shares[rarest].max():.2g}"
+    return described(figure, f"{text} From case to case {rarest} goes from {ends}.")
 
 
 def draws(table: pd.DataFrame) -> Figure:
@@ -77,7 +90,9 @@ def draws(table: pd.DataFrame) -> Figure:
         axes[0].set_xlabel(f"{axes[0].get_xlabel()}\n(black mark: the share asked for)")
     for axis in axes[1:]:
         axis.set_yticks([])
-    return closed(figure)
+    text = f"Of all samples, {span(100 * table['drawn'], '{:.3g} %')}; samples per distinct voxel "
+    text += f"{span(table['repeats'], '{:.3g}')}; cases covered "
+    return described(figure, f"{text}{span(100 * table['cases'] / table['of'], '{:.0f} %')}.")
 
 
 def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> Figure:
@@ -99,7 +114,12 @@ def training_curve(history: pd.DataFrame, strategy: str, *, baseline: float) -> 
     axes[1].axhline(baseline, color="black", linestyle="--", label="always one class")
     axes[1].set_ylim(min(0.9 * baseline, 0.9 * history.accuracy.min()), 1)
     axes[1].legend(frameon=False)
-    return closed(figure)
+    changes = [
+        f"{name} from {history[name].iloc[0]:.2f} to {history[name].iloc[-1]:.2f}"
+        for name in ("loss", "accuracy")
+    ]
+    text = f"Training on {strategy} batches, {len(history)} epochs: {', '.join(changes)}; "
+    return described(figure, f"{text}always naming one class has an accuracy of {baseline:.2f}.")
 
 
 def hard_pool(
@@ -122,7 +142,15 @@ def hard_pool(
     axis.set(xlabel="after epoch", ylabel="hard, % of the candidates", ylim=(0, None))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return closed(figure)
+    tried = pd.Series(candidates)[list(scheme.classes)]
+    first, last = (
+        100
+        * history[[f"hard_{name}" for name in scheme.classes]].iloc[row].set_axis(tried.index)
+        / tried
+        for row in (0, -1)
+    )
+    text = f"Hard candidates, %, after the first epoch: {span(first, '{:.0f}')}; "
+    return described(figure, f"{text}after epoch {len(history)}: {span(last, '{:.0f}')}.")
 
 
 def dice_by_case(
@@ -148,14 +176,19 @@ def dice_by_case(
             axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
                 axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
-    axis.set(ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
+    ends = -0.6, len(columns) - 0.4
+    axis.set(xlim=ends, ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
     axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
     title = "one mark per test case, joined by a line; bar: mean"
     if paper is not None:
         title += "; red cross: the paper, on its own cases"
     axis.set_title(title, fontsize=10)
     arm_legend(figure, dice)
-    return closed(figure)
+    means = [
+        f"{name}: {span(pd.Series({arm: table[name].mean() for arm, table in dice.items()}))}."
+        for name in columns
+    ]
+    return described(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
@@ -186,12 +219,21 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         yticks=range(len(columns)),
         yticklabels=columns,
         xlabel="predicted / true volume (log scale); black bar: median",
+        ylim=(len(columns) - 0.5, -0.5),
     )
     axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
     axis.set_xticks([], minor=True)
-    axis.invert_yaxis()
     arm_legend(figure, ratios)
-    return closed(figure)
+    medians = [
+        f"{name}: {span(pd.Series({arm: table[name].median() for arm, table in ratios.items()}))}."
+        for name in columns
+    ]
+    text = f"Predicted over true volume of every case, {_names(ratios)}. "
+    return described(figure, f"{text}Medians of {' '.join(medians)}")
+
+
+def _names(arms: Mapping[str, pd.DataFrame]) -> str:
+    return ", ".join(arms)
 
 
 def _offsets(count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Diagrams: what becomes of a patch, and the loop of mining."""
+"""Diagrams: what becomes of a patch, the loop of mining, and two classifiers in a row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
-from .style import GREYS, INK, class_colours, closed, panels
+from .style import GREYS, INK, class_colours, described, panels
 
-__all__ = ["mining_loop", "patch_to_label"]
+__all__ = ["mining_loop", "patch_to_label", "two_in_a_row"]
 
 
 def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
@@ -62,7 +62,10 @@ def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     _arrow(axis, (7.95, 2.25), (8.65, 2.25))
     _arrow(axis, (0.2 + side / 2, 2.15), (2.45, 0.45), color="red", bend="angle,rad=4")
     _arrow(axis, (5.75, 0.45), (9.2, 1.9), bend="angle,angleA=0,angleB=90,rad=4")
-    return closed(figure)
+    text = f"A patch of {size} x {size} voxels in {len(channels)} modalities goes through the "
+    text += "network, which answers with a probability per class. The class of its centre voxel, "
+    text += f"{cohort.scheme.classes[label]}, is the label. The loss compares the two."
+    return described(figure, text)
 
 
 def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
@@ -85,7 +88,50 @@ def mining_loop(*, threshold: float, candidates: int, batches: int) -> Figure:
     _arrow(axis, (5.6, 1), (3.9, 1), "pool")
     _arrow(axis, (2.1, 1.5), (2.1, 2.7), "batches")
     axis.text(0.4, 3.85, "first epoch: the pool is empty, so balanced batches", fontsize=9)
-    return closed(figure)
+    text = (
+        f"A loop of four steps. One epoch of training, {batches} batches. The network classifies "
+    )
+    text += f"at most {candidates} candidates of each class. Those that it gets wrong, or right "
+    text += (
+        f"with less than {threshold:.0%}, are the pool. The pool fills each class' share of the "
+    )
+    text += "next epoch's batches first, and any voxels of the class fill the rest."
+    return described(figure, text)
+
+
+def two_in_a_row(classes: Sequence[str]) -> Figure:
+    """One classifier of all classes; and below two, of which the second names what the first finds.
+
+    Examples
+    --------
+    >>> figure = two_in_a_row(["healthy", "edema", "core"])
+    >>> [text.get_text() for text in figure.axes[0].texts if "second" in text.get_text()]
+    ['second network\\nwhich kind?', 'what stops here, the second never sees']
+    """
+    healthy, *kinds = classes
+    colours = dict(zip(classes, class_colours(classes), strict=True))
+    figure, axis = _canvas(10, 4.6)
+    for y, title in ((3.4, "one classifier"), (1.5, "two classifiers")):
+        axis.text(0.1, y + 0.65, title, weight="bold")
+        _box(axis, 0.9, y, "patch of\na voxel", width=1.4)
+        _arrow(axis, (1.7, y), (2.5, y))
+    _box(axis, 3.5, 3.4, "network\nwhich class?", width=1.8)
+    _arrow(axis, (4.5, 3.4), (7.9, 3.4))
+    _box(axis, 3.5, 1.5, f"first network\n{healthy} or not?", width=1.8)
+    _arrow(axis, (4.5, 1.5), (5.6, 1.5), "not")
+    _box(axis, 6.6, 1.5, "second network\nwhich kind?", width=1.8)
+    _arrow(axis, (7.6, 1.5), (7.9, 1.5))
+    _arrow(axis, (3.5, 1.1), (3.5, 0.5))
+    axis.text(4.7, 0.3, "what stops here, the second never sees", va="center", style="italic")
+    for x, y, names in ((8.15, 3.4, classes), (8.15, 1.5, kinds), (3.1, 0.3, [healthy])):
+        for place, name in enumerate(names):
+            row = y + 0.3 * ((len(names) - 1) / 2 - place)
+            axis.plot(x, row, "s", color=colours[name], markersize=9, markeredgecolor=INK)
+            axis.text(x + 0.2, row, name, va="center")
+    text = f"Above, one network names a voxel {', '.join(classes)}. Below, a first network says "
+    text += f"{healthy}, which is then the answer, or not. Only if not, a second network names the "
+    text += f"kind: {', '.join(kinds)}."
+    return described(figure, text)
 
 
 _CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}

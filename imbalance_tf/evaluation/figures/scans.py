@@ -16,7 +16,7 @@ from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
 
-from .style import GREYS, INK, class_colours, class_legend, closed, panels
+from .style import GREYS, INK, class_colours, class_legend, described, panels
 
 __all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
 
@@ -40,7 +40,8 @@ def modalities(cohort: Cohort, case_id: str) -> Figure:
         axes[0, channel].set_title(name)
         axes[1, channel].imshow(overlay)
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    text = f"Slice {window[0]} of {case_id} in {', '.join(cohort.modalities)}; below, its classes: "
+    return described(figure, f"{text}{_counted(case.labels[window], cohort.scheme)}.")
 
 
 def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
@@ -72,7 +73,10 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
         ylim=(max(top + size, height - 0.5), min(top, -0.5)),
     )
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    rows, columns = (slice(max(0, place - size // 2), place + size // 2) for place in (row, column))
+    inside = _counted(case.labels[number, rows, columns], cohort.scheme)
+    text = f"A patch of {size} x {size} voxels on slice {number} of {case.id}, centre in {name}; "
+    return described(figure, f"{text}it holds {inside}.")
 
 
 def batches(
@@ -106,7 +110,9 @@ def batches(
         order = np.argsort(labels, kind="stable")
         axis.imshow(_mosaic(patches[order, ..., channel], colours[labels[order]], rows, columns))
     class_legend(figure, cohort.scheme, healthy=True)
-    return closed(figure)
+    counts = {title: _counted(labels, cohort.scheme) for title, (_, labels) in shown.items()}
+    text = "; ".join(f"{title}: {numbers}" for title, numbers in counts.items())
+    return described(figure, f"Batches of patches, framed by label. {text}.")
 
 
 def segmentations(
@@ -147,7 +153,14 @@ def segmentations(
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     class_legend(figure, cohort.scheme)
-    return closed(figure)
+    sizes = []
+    for case in map(cohort.__getitem__, case_ids):
+        named = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
+        number = case.widest_slice()
+        areas = [f"{name} {(classes[number] > 0).sum()}" for name, classes in named.items()]
+        sizes.append(f"{case.id}: {', '.join(areas)}")
+    text = "The slice of each case with most tumour. Tumour voxels in it: "
+    return described(figure, f"{text}{'; '.join(sizes)}.")
 
 
 def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int = 3) -> Figure:
@@ -186,7 +199,20 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
             fontsize=10,
         )
     class_legend(figure, scheme, healthy=True)
-    return closed(figure)
+    pairs = [
+        f"{scheme.classes[each.label]} predicted as {scheme.classes[each.predicted]} "
+        f"(p {each.probability:.2f})"
+        for each in examples.itertuples()
+    ]
+    return described(figure, f"{len(pairs)} hard examples: {'; '.join(pairs)}.")
+
+
+def _counted(labels: np.ndarray, scheme: LabelScheme) -> str:
+    """How many labels of each class there are, the absent left out."""
+    counts = np.bincount(labels.ravel(), minlength=len(scheme.classes))
+    return ", ".join(
+        f"{number} {name}" for name, number in zip(scheme.classes, counts, strict=True) if number
+    )
 
 
 def _overlay(classes: np.ndarray, scheme: LabelScheme, *, alpha: float) -> np.ndarray:

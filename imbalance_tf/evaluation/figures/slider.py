@@ -1,14 +1,16 @@
 """Figures made beforehand, and a range input that moves through them."""
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 from matplotlib.figure import Figure
 
-__all__ = ["Slider", "slider"]
+from imbalance_tf.evaluation.pages import Piece
+
+from .style import image_tag
+
+__all__ = ["slider"]
 
 # One plain handler: no widget and no kernel, so that it moves in JupyterLab, in the exported page
 # and without a network.
@@ -21,19 +23,6 @@ this.setAttribute('aria-valuetext', shown.dataset.value + '. ' + shown.alt);
 """.strip().replace("\n", " ")
 
 
-class Slider:
-    """What `slider` returns: a notebook shows it as the value of its cell."""
-
-    def __init__(self, html: str, text: str):
-        self.html, self.text = html, text
-
-    def __repr__(self) -> str:  # where no page is shown, and without an address in memory
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-
 def slider(
     draw: Callable[[Any], Figure],
     values: Sequence[Any],
@@ -43,7 +32,7 @@ def slider(
     start: int = 0,
     width: int = 800,
     show: Callable[[Any], str] = "{:g}".format,
-) -> Slider:
+) -> Piece:
     """One figure per value, and a slider that chooses which of them is seen.
 
     Without its script, as in a notebook that JupyterLab does not trust yet, the figure of `start`
@@ -78,16 +67,11 @@ def slider(
     """
     frames = []
     for number, value in enumerate(values):
-        picture = io.BytesIO()
-        draw(value).savefig(picture, format="png", dpi=100)
-        source = base64.b64encode(picture.getvalue()).decode()
-        frames.append(
-            f'<img src="data:image/png;base64,{source}" alt="{escape(describe(value))}" '
-            f'width="{width}" style="max-width: 100%" '
-            f'data-value="{escape(show(value))}"{"" if number == start else " hidden"}>'
-        )
+        attributes = f' width="{width}" data-value="{escape(show(value))}"'
+        attributes += "" if number == start else " hidden"
+        frames.append(image_tag(draw(value), describe(value), attributes))
     first, text = escape(show(values[start])), escape(describe(values[start]))
-    return Slider(
+    return Piece(
         f'<div class="frames"><label>{escape(label)} '
         f'<input type="range" min="0" max="{len(values) - 1}" value="{start}" '
         f'aria-valuetext="{first}. {text}" oninput="{escape(_MOVE)}"></label> '

@@ -1,11 +1,16 @@
 """What the figures share: colours, panels, legends."""
 
+import base64
+import io
 from collections.abc import Iterable, Sequence
+from functools import partial
+from html import escape
 from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -70,9 +75,48 @@ def charts(columns: int, *, width: float, height: float) -> tuple[Figure, Sequen
     return figure, axes[0]
 
 
-def closed(figure: Figure) -> Figure:
+def described(figure: Figure, text: str) -> Figure:
+    """A finished figure, with a text for readers who cannot see it.
+
+    A notebook shows both: the picture, and with it the text in HTML, where screen readers find it
+    in JupyterLab and in exported pages.
+
+    Examples
+    --------
+    >>> figure = described(plt.figure(figsize=(1, 1)), "an empty square")
+    >>> 'alt="an empty square"' in figure._repr_html_()
+    True
+    """
     plt.close(figure)  # or the notebook would show it a second time
+    vars(figure)["_repr_html_"] = partial(image_tag, figure, text)
     return figure
+
+
+def image_tag(figure: Figure, text: str, attributes: str = "") -> str:
+    """A figure as an HTML image that carries its picture with it, and its text."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    source = base64.b64encode(picture.getvalue()).decode()
+    return (
+        f'<img src="data:image/png;base64,{source}" alt="{escape(text)}" '
+        f'style="max-width: 100%"{attributes}>'
+    )
+
+
+def span(values: pd.Series, form: str = "{:.2f}") -> str:
+    """The smallest and the largest value with their names, for a figure's text.
+
+    Examples
+    --------
+    >>> span(pd.Series({"random": 0.3, "balanced": 0.7, "hard": 0.6}))
+    'from 0.30 (random) to 0.70 (balanced)'
+    """
+    known = values.dropna()
+    if known.empty:
+        return "no values"
+    ends = {known.idxmin(): known.min(), known.idxmax(): known.max()}
+    named = [f"{form.format(value)} ({name})" for name, value in ends.items()]
+    return named[0] if len(named) == 1 else f"from {named[0]} to {named[1]}"
 
 
 def class_legend(figure: Figure, scheme: LabelScheme, *, healthy: bool = False) -> None:

@@ -1,0 +1,301 @@
+"""Is anything lost when a process is killed? Each must end as if it had not been.
+
+    python benchmarks/kills.py [SITUATION ...] [--kills 100] [--seed 0]
+
+Every situation is carried out once in peace. Then, in turn, it is begun in an empty folder, killed
+(SIGKILL), begun again, and what it leaves is compared with what the undisturbed one left. Every
+other kill is at a random moment, the others at a chosen one: before and after a file or folder is
+renamed or removed, when a file has just been opened to write and is empty, and, before it is
+renamed, with only half of it on the disk. Of a study with two Dask workers, either a worker is
+killed, or all of it; of the notebooks, the process that executes them.
+
+All files must hold the same bytes, but for what holds times: the date in ``model.keras`` (its
+weights and its description are compared), ``seconds`` and the digests in the ``config.json`` of a
+training, the time in the ``arrays.json`` of a store, executed notebooks and their pages (which also
+say that runs were read). Needs a system with fork. Prints a line per kill, writes
+``benchmarks/kills.json``, and fails if one differs.
+"""
+
+import builtins
+import contextlib
+import io
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import zipfile
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+import click
+import numpy as np
+
+from imbalance_tf import ExperimentConfig, Study, load_cohort, run_experiment, write_phantom_cohort
+from imbalance_tf._tensorflow import keras  # noqa: F401 - here, so that no child imports it again
+from imbalance_tf.lab.cli import main as command_line
+from imbalance_tf.training.study_run import run_study
+
+LIKE = ExperimentConfig(
+    "random", epochs=2, steps=2, batch_size=10, patch_size=24, candidates_per_class=20
+)
+STUDY = Study("kills", "Which?", ["random", "two classifiers"], folds=2)
+
+
+class Moments:
+    """Counts the moments at which files in a folder change, and ends the process at one of them."""
+
+    def __init__(self, folder: Path, at: int | None):
+        self.folder, self.at, self.count = f"{folder}{os.sep}", at, 0
+        self.lock = threading.Lock()
+        for name in ("replace", "rename"):
+            setattr(os, name, self.renaming(getattr(os, name)))
+        for name in ("remove", "unlink", "rmdir"):
+            setattr(os, name, self.removing(getattr(os, name)))
+        builtins.open = io.open = self.opening(io.open)
+
+    def pass_by(self, what: str, path, torn: bool = False) -> None:
+        with self.lock:
+            self.count += 1
+            if self.count - 1 != self.at:
+                return
+            if torn:
+                os.truncate(path, os.path.getsize(path) // 2)
+            print(f"killed {what} {os.fspath(path).removeprefix(self.folder)}", flush=True)
+            os.killpg(0, signal.SIGKILL)
+            time.sleep(60)
+
+    def counts(self, path) -> bool:
+        own = isinstance(path, str | os.PathLike) and os.fspath(path).startswith(self.folder)
+        return own and not os.fspath(path).endswith(".lock")
+
+    def renaming(self, function):
+        def rename(source, target, **other):
+            if not self.counts(source):
+                return function(source, target, **other)
+            self.pass_by("before renaming", source)
+            if os.path.isfile(source):
+                self.pass_by("with half of", source, torn=True)
+            function(source, target, **other)
+            return self.pass_by("after renaming to", target)
+
+        return rename
+
+    def removing(self, function):
+        def remove(path, **other):
+            if not self.counts(path):
+                return function(path, **other)
+            self.pass_by("before removing", path)
+            function(path, **other)
+            return self.pass_by("after removing", path)
+
+        return remove
+
+    def opening(self, function):
+        def opened(file, mode="r", *rest, **other):
+            stream = function(file, mode, *rest, **other)
+            if self.counts(file) and set(mode) & set("wax+"):
+                self.pass_by("on opening", file)
+            return stream
+
+        return opened
+
+
+def train(arm: str, cohort: Path, out: Path, **_):
+    first, second = load_cohort(cohort).folds(2, seed=0)[0]
+    run_experiment(ExperimentConfig(**{**vars(LIKE), "arm": arm}), first, second, out / "runs")
+
+
+def study(cohort: Path, out: Path, kill_after: float | None = None):
+    from distributed import Client, LocalCluster
+
+    def kill_a_worker():
+        print("killed a worker", flush=True)
+        os.kill(cluster.workers[0].process.pid, signal.SIGKILL)
+
+    options = {"threads_per_worker": 1, "dashboard_address": None, "local_directory": str(out)}
+    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
+        timer = threading.Timer(kill_after or 0, kill_a_worker)
+        if kill_after is not None:
+            timer.start()
+        table = run_study(STUDY, partial(load_cohort, cohort), out, client, like=LIKE)
+        timer.cancel()
+    table.drop(columns="seconds").to_csv(out / "table.csv", index=False)
+    for path in out.glob("dask-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def notebooks(cohort: Path, out: Path, **_):
+    arguments = ["run", "2", "3", "--profile", "smoke", "--data", str(cohort), "--out", str(out)]
+    command_line(arguments, standalone_mode=False)
+
+
+SITUATIONS = {
+    "cohort": lambda cohort, out, **_: write_phantom_cohort(
+        out / "phantom", cases=3, slice_thickness=10, progress=False
+    ),
+    "store": lambda cohort, out, **_: load_cohort(cohort, cache=out / "cache"),
+    "plain": partial(train, "balanced"),
+    "mined": partial(train, "hard"),
+    "two stage": partial(train, "two classifiers"),
+    "finish": partial(train, "balanced, natural head"),
+    "SMOTE": partial(train, "SMOTE"),
+    "scoring": partial(train, "random"),  # begun with the training finished
+    "study": study,
+    "notebooks": notebooks,
+}
+
+
+def begin(situation: str, arguments: dict, log: Path, at: int | None = None) -> int:
+    """Carry it out in a process of its own; its number."""
+    if child := os.fork():
+        return child
+    code = 1
+    try:
+        os.setsid()
+        with log.open("a") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        moments = Moments(arguments["out"], at)
+        SITUATIONS[situation](**arguments)
+        log.with_suffix(".moments").write_text(str(moments.count))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def ended(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Trial:
+    """One situation: as nobody disturbs it, and killed."""
+
+    def __init__(self, situation: str, work: Path):
+        self.situation, self.work = situation, work
+        self.reference = work / f"{situation}-reference"
+        self.reference.mkdir()
+        log = work / f"{situation}.log"
+        self.measure(self.reference, log)
+        if situation == "scoring":  # that was with the training
+            self.measure(self.without_scores(work / "scoring-alone"), log)
+        self.expected = contents(self.reference)
+
+    def measure(self, out: Path, log: Path) -> None:
+        """Carry it out, and note its seconds and moments."""
+        started = time.monotonic()
+        if ended(begin(self.situation, {"cohort": self.work / "cohort", "out": out}, log)):
+            raise click.ClickException(f"{self.situation}, not killed:\n{log.read_text()}")
+        self.seconds = time.monotonic() - started
+        self.moments = int(log.with_suffix(".moments").read_text())
+
+    def without_scores(self, out: Path) -> Path:
+        """A copy of the undisturbed run, of which only the training is finished."""
+        shutil.copytree(self.reference, out)
+        for scores in out.glob("runs/*/argmax-*"):
+            shutil.rmtree(scores)
+        return out
+
+    def kill(self, number: int, chosen: bool, generator) -> tuple[str, list[str], str]:
+        """What was killed and when, the files that differ in the end, and what was printed."""
+        out, log = self.work / f"out-{number}", self.work / f"{number}.log"
+        if self.situation == "scoring":
+            self.without_scores(out)
+        else:
+            out.mkdir()
+        arguments = {"cohort": self.work / "cohort", "out": out}
+        moment, after = int(generator.integers(self.moments)), generator.uniform(0, self.seconds)
+        if not chosen:
+            child = begin(self.situation, arguments, log)
+            time.sleep(after)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+        elif self.situation == "study":
+            child = begin(self.situation, {**arguments, "kill_after": after}, log)
+        else:
+            child = begin(self.situation, arguments, log, at=moment)
+        code = ended(child)
+        what = [line for line in log.read_text().splitlines() if line.startswith("killed ")]
+        if not what and code == -signal.SIGKILL:
+            what = [f"killed after {after:.1f} s"]
+        if not what:  # it was over before
+            return "", [], ""
+        if code:
+            code = ended(begin(self.situation, arguments, log))
+        found = {} if code else contents(out)
+        names = sorted(found.keys() | self.expected)
+        shutil.rmtree(out)
+        other = [name for name in names if found.get(name) != self.expected.get(name)]
+        return what[0], other, log.read_text() if code else ""
+
+
+def comparable(path: Path):
+    """What a file holds, without times."""
+    content = path.read_bytes()
+    if path.suffix in (".ipynb", ".html") or path.name == "lab.json":  # it names the folder
+        return "there"
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as parts:
+            kept = {name: parts.read(name) for name in parts.namelist()}
+        kept.pop("metadata.json")
+        content = repr(sorted(kept.items())).encode()
+    elif path.name == "config.json":
+        kept = json.loads(content)
+        kept.get("spent", {}).pop("seconds", None)
+        return {key: kept[key] for key in kept if key not in ("files", "digest")}
+    elif path.suffix == ".json" and path.with_suffix(".bin").exists():
+        size, _, digest = json.loads(content)
+        return [size, digest]
+    return blake2b(content, digest_size=8).hexdigest()
+
+
+def contents(out: Path) -> dict:
+    paths = (path for path in out.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {path.relative_to(out).as_posix(): comparable(path) for path in paths}
+
+
+@click.command(help=__doc__)
+@click.argument("situations", nargs=-1, type=click.Choice(list(SITUATIONS)))
+@click.option("--kills", default=100, type=click.IntRange(min=1))
+@click.option("--seed", default=0)
+def main(situations, kills, seed):
+    generator, begun = np.random.default_rng(seed), time.monotonic()
+    results: dict[str, list[bool]] = {name: [] for name in situations or SITUATIONS}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        write_phantom_cohort(work / "cohort", cases=4, slice_thickness=10, progress=False)
+        trials = [Trial(name, work) for name in results]
+        for trial in trials:
+            click.echo(f"{trial.situation}: {trial.seconds:.0f} s, {trial.moments} moments")
+        number = 0
+        for tries in itertools.count():
+            if number == kills:
+                break
+            round_, place = divmod(tries, len(trials))
+            trial = trials[place]
+            what, other, printed = trial.kill(tries, (round_ + place) % 2 == 0, generator)
+            if not what:
+                continue
+            number += 1
+            results[trial.situation].append(not other)
+            end = f"NOT the same: {', '.join(other[:4])}" if other else "the same"
+            click.echo(f"[{number}/{kills}] {trial.situation}, {what}: {end}\n{printed}".strip())
+    same, minutes = sum(map(sum, results.values())), round((time.monotonic() - begun) / 60, 1)
+    click.echo(f"{same} of {number} ended in the same files; {minutes} minutes")
+    ends = {name: {"kills": len(each), "the same": sum(each)} for name, each in results.items()}
+    report = {"seed": seed, "minutes": minutes, "situations": ends}
+    Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
+    sys.exit(same != number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What an argument may be, and the words in which any other is refused."""
+
+import math
+from numbers import Integral, Real
+from typing import Any, TypeGuard
+
+__all__ = [
+    "LARGEST_PATCH",
+    "LONGEST_PASS",
+    "expect",
+    "expect_sizes",
+    "is_number",
+    "seed_of",
+    "whole",
+]
+
+LARGEST_PATCH = 1024
+"""Rows of a patch. Beyond it, the full-window convolution of `patch_cnn` alone takes gigabytes."""
+LONGEST_PASS = 10**8
+"""Patches whose centres are sampled together: they take 1.6 GB."""
+_LARGEST_BATCH = 2**26  # pixels: 0.5 GB with four modalities in half precision
+
+
+def expect(holds: object, expected: str, **found: Any) -> None:
+    """Raise a ValueError that names the arguments found and what is expected, unless it holds."""
+    if not holds:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in found.items())
+        raise ValueError(f"{arguments}; {expected} is expected")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a finite real number, of Python or NumPy; not True, nor "1"."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def whole(least: int, most: int | None = None, **found: Any) -> int:
+    """The argument that is given by its name, as an int.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, of Python or NumPy, within these limits. 1.0, True and
+        "1" are not.
+
+    Examples
+    --------
+    >>> from imbalance_tf.cohort.arguments import whole
+    >>> whole(1, epochs=np.int64(3))
+    3
+    >>> whole(1, epochs=2.5)
+    Traceback (most recent call last):
+    ValueError: epochs=2.5; a whole number from 1 is expected
+    """
+    (value,) = found.values()
+    limits = f"from {least}" if most is None else f"from {least} to {most}"
+    number = isinstance(value, Integral) and not isinstance(value, bool)
+    within = number and least <= value and (most is None or value <= most)
+    expect(within, f"a whole number {limits}", **found)
+    return int(value)
+
+
+def seed_of(seed: Any) -> int:
+    """A seed as an int; ValueError unless it is a whole number from 0 to 2**32 - 1."""
+    return whole(0, 2**32 - 1, seed=seed)
+
+
+def expect_sizes(*, steps: Any, batch_size: Any, patch_size: Any, smallest_patch: int = 1) -> None:
+    """ValueError unless these are whole numbers whose patches fit into the memory of a computer."""
+    steps, batch_size = whole(1, steps=steps), whole(1, batch_size=batch_size)
+    patch_size = whole(smallest_patch, LARGEST_PATCH, patch_size=patch_size)
+    expect(
+        batch_size * patch_size**2 <= _LARGEST_BATCH,
+        f"a batch of at most {_LARGEST_BATCH:,} pixels, which is half a gigabyte with four "
+        f"modalities,",
+        batch_size=batch_size,
+        patch_size=patch_size,
+    )
+    expect(
+        steps * batch_size <= LONGEST_PASS,
+        f"an epoch of at most {LONGEST_PASS:,} patches, whose centres are sampled together,",
+        steps=steps,
+        batch_size=batch_size,
+    )

@@ -1,0 +1,86 @@
+"""The table of a study: written with how it was made, and checked when it is read."""
+
+import hashlib
+import platform
+from importlib.metadata import version
+from itertools import takewhile
+from pathlib import Path
+
+import pandas as pd
+
+from imbalance_tf.cohort.disk import write_whole
+
+from .folder import read_table, refuse_outside, said
+
+__all__ = ["read_study", "write_study"]
+
+
+def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:
+    """Keep the table of a study, below lines that say how it was made."""
+    about = {
+        "command": command,
+        "imbalance_tf": version("imbalance_tf"),
+        "precision": precision,
+        "processor": _processor(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = results.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    about["digest"] = _digest(table)
+    # Each on one line, whatever the folder is called that stands in the command.
+    lines = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items())
+    write_whole(path, lines + table)
+
+
+def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """What `write_study` kept: the table of a study, and how it was made.
+
+    Raises
+    ------
+    ValueError
+        If the file is not as it was written; by its digest, and by what a study's table holds.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        heads = list(takewhile(lambda line: line.startswith("# "), lines))
+        parts = (line[2:].rstrip("\n").partition(": ") for line in heads)
+        about = {name: value for name, _, value in parts}
+        if about.pop("digest", None) not in (None, _digest("".join(lines[len(heads) :]))):
+            raise ValueError("it is not as it was written")
+        table = read_table(path, skiprows=len(heads))
+        _refuse_incomplete(table)
+        return table, about
+    except Exception as error:  # whatever is broken in it
+        raise ValueError(
+            f"{path} is no whole table of a study ({said(error)}); delete it, and make it again "
+            f"with imbalance-tf study, which reads the runs that are finished"
+        ) from error
+
+
+def _refuse_incomplete(table: pd.DataFrame) -> None:
+    """ValueError unless every case has one row for every region, of every arm and seed."""
+    of_part = ["cohort"] * ("cohort" in table) + ["batches"]
+    needed = ["study", *of_part, "arm", "seed", "fold", "case", "region", "dice", "volume ratio"]
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"it has no column {', '.join(missing)}")
+    if table.empty:
+        raise ValueError("it has no rows")
+    refuse_outside(table["dice"].astype(float), 1, "dice")
+    refuse_outside(table["volume ratio"].astype(float), float("inf"), "volume ratio")
+    for key, rows in table.groupby([*of_part, "arm", "seed"]):
+        cases, regions = (rows[name].nunique() for name in ("case", "region"))
+        if len(rows) != cases * regions or rows.duplicated(["case", "region"]).any():
+            raise ValueError(f"{key} has {len(rows)} rows for {cases} cases of {regions} regions")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _processor() -> str:
+    """The name of the processor, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()

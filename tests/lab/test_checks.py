@@ -1,0 +1,270 @@
+"""The checks of the exercises: right answers, however written, and the wrong ones of people."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.special import softmax
+
+from imbalance_tf.lab import checks
+
+
+def dice_of_sets(truth, predicted):
+    T, P = ({*np.flatnonzero(mask)} for mask in (truth, predicted))
+    return 2 * len(T & P) / (len(T) + len(P)) if T | P else math.nan
+
+
+def dice_by_loop(truth, predicted):
+    both = sizes = 0
+    for t, p in zip(truth.ravel(), predicted.ravel(), strict=True):
+        both += bool(t and p)
+        sizes += int(t) + int(p)
+    return round(2 * both / sizes, 3) if sizes else None or float("nan")
+
+
+def dice_nan_if_one_is_empty(t, p):
+    return 2 * (t & p).sum() / (t.sum() + p.sum()) if p.any() else math.nan
+
+
+def dice_one_if_empty(t, p):
+    return 2 * (t & p).sum() / (t.sum() + p.sum()) if (t | p).any() else 1
+
+
+def laws(sampler):
+    cohort = sampler.cohort
+    batches = [sampler.draw(120) for _ in range(100)]
+    for batch in batches:
+        counts = np.bincount(cohort.labels_at(batch), minlength=5)
+        assert counts.min() == counts.max()
+    centres, available = np.concatenate(batches), cohort.class_counts()
+    labels = cohort.labels_at(centres)
+    for number in range(5):
+        drawn = np.bincount(centres[labels == number, 0], minlength=len(cohort))
+        expected = drawn.sum() * available[:, number] / available[:, number].sum()
+        assert (np.abs(drawn - expected) < 5 * np.sqrt(expected)).all()
+
+
+def laws_as_answer(sampler):
+    """Returns whether they hold; by chi-square over the voxels of one class."""
+    exact, drawn = True, []
+    for _ in range(200):
+        centres = sampler.draw(50)
+        labels = sampler.cohort.labels_at(centres)
+        exact &= [*np.bincount(labels, minlength=5)] == [10] * 5
+        drawn.append(centres[labels == 0])
+    _, counts = np.unique(np.concatenate(drawn), axis=0, return_counts=True)
+    voxels = sampler.cohort.class_counts()[:, 0].sum()
+    counts = np.append(counts, np.zeros(voxels - len(counts)))
+    return exact and stats.chisquare(counts).pvalue > 1e-4
+
+
+def first_law(sampler):
+    batch = sampler.draw(120)
+    assert (np.bincount(sampler.cohort.labels_at(batch), minlength=5) == 24).all()
+
+
+def first_law_on_average(sampler):
+    batches = np.concatenate([sampler.draw(120) for _ in range(200)])
+    counts = np.bincount(sampler.cohort.labels_at(batches), minlength=5) / 200
+    assert np.allclose(counts, 24, atol=1)
+    laws_by_case(sampler)
+
+
+def laws_by_case(sampler, tolerance=0.02):
+    batches = np.concatenate([sampler.draw(120) for _ in range(200)])
+    rare = batches[sampler.cohort.labels_at(batches) == 4]
+    share = np.bincount(rare[:, 0]) / len(rare)
+    available = sampler.cohort.class_counts()[:, 4]
+    assert np.abs(share - available / available.sum()).max() < tolerance
+
+
+def cases_alike(sampler):
+    first_law(sampler)
+    centres = np.concatenate([sampler.draw(120) for _ in range(100)])
+    assert np.bincount(centres[:, 0]).std() < 100
+
+
+def bayes(p, natural, batch):
+    corrected = p * natural / batch
+    return corrected / corrected.sum(axis=-1, keepdims=True)
+
+
+def mean_of_resamples(values, generator=np.random.default_rng(7)):  # noqa: B008
+    means = [generator.choice(values, len(values)).mean() for _ in range(1000)]
+    return np.percentile(means, [2.5, 97.5])
+
+
+def bca(values):
+    found = stats.bootstrap((values,), np.mean, rng=np.random.default_rng(0), n_resamples=2000)
+    return tuple(found.confidence_interval)
+
+
+def students(values):
+    return stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+
+
+def interval_of(statistic, *percentiles, replace=True):
+    generator = np.random.default_rng(7)
+
+    def answer(values):
+        some = [generator.choice(values, len(values), replace=replace) for _ in range(500)]
+        return np.percentile([statistic(each) for each in some], percentiles)
+
+    return answer
+
+
+RIGHT = {
+    "dice": [
+        lambda t, p: 2 * (t & p).sum() / (t.sum() + p.sum()),
+        lambda t, p: np.logical_and(t, p).mean() / np.mean([t.mean(), p.mean()]),
+        dice_of_sets,
+        dice_by_loop,
+    ],
+    "samples_per_voxel": [
+        lambda counts, shares, batches, size: batches * size * shares / counts,
+        lambda c, s, b, n: [b * round(n * share, 9) / count for count, share in zip(c, s)],  # noqa: B905
+        lambda c, s, b, n: pd.Series(s * n, index=list("abcd")) * b / c,
+    ],
+    "balanced_laws": [laws, laws_as_answer],
+    "prior_correction": [
+        bayes,
+        lambda p, natural, batch: p / batch * natural,
+        lambda p, natural, batch: np.log(p) + np.log(natural) - np.log(batch),
+        lambda p, natural, batch: softmax(np.log(p) + np.log(natural / batch), axis=-1),
+    ],
+    "interval": [mean_of_resamples, bca, students, interval_of(np.mean, 2.5, 97.5)],
+    "lost_by_the_first": [
+        lambda truth, first: np.bincount(truth[~first & (truth > 0)], minlength=4),
+        lambda truth, first: [((truth == number) & ~first).sum() for number in (1, 2, 3)],
+        lambda truth, first: {k: sum(truth[first == 0] == k) for k in range(1, 4)},
+        lambda truth, first: ((truth > 0) & ~first).sum(),
+    ],
+}
+WRONG = [
+    ("dice", lambda t, p: (t & p).sum() / (t | p).sum(), "0.211 found, 0.348 expected: that is t"),
+    ("dice", lambda t, p: 2 * (t | p).sum() / (t.sum() + p.sum()), "has the union where the int"),
+    ("dice", lambda t, p: (t & p).sum() / (t.sum() + p.sum()), "half of it; divide by the mean"),
+    ("dice", lambda t, p: (t & p).sum() / t.sum(), "that is the recall"),
+    ("dice", lambda t, p: (t & p).sum() / p.sum(), "that is the precision"),
+    ("dice", lambda t, p: (t == p).mean(), "that is the accuracy"),
+    ("dice", dice_nan_if_one_is_empty, "where nothing is predicted: nan found, 0.000 expected"),
+    ("dice", dice_one_if_empty, "where both are empty: 1 found, nan expected: 0/0 is no perfect"),
+    ("dice", lambda t, p: 2 * (t & p) / (t.sum() + p.sum()), "shape (4, 5, 6) found, () expected"),
+    ("samples_per_voxel", lambda c, s, b, n: b * n * s, "those are the patches of a class"),
+    ("samples_per_voxel", lambda c, s, b, n: b * n / c, "gets only its share of a batch"),
+    ("samples_per_voxel", lambda c, s, b, n: b * n * s / c.sum(), "the voxels of all classes"),
+    ("samples_per_voxel", lambda c, s, b, n: b * s / c, "batches are counted"),
+    ("samples_per_voxel", lambda c, s, b, n: n * s / c, "that is one batch"),
+    ("samples_per_voxel", lambda c, s, b, n: c / (b * n * s), "upside down"),
+    ("samples_per_voxel", lambda c, s, b, n: b * n / c.sum(), "shape () found, (4,) expected"),
+    ("balanced_laws", first_law, "breaks the second law: each case gives equally many"),
+    ("balanced_laws", first_law_on_average, "breaks the first law: the shares hold on average"),
+    ("balanced_laws", laws_by_case, "breaks the first law"),
+    ("balanced_laws", cases_alike, "a sampler that keeps both laws does not pass"),
+    ("balanced_laws", lambda s: laws_by_case(s, 1e-9), "keeps both laws does not pass"),
+    ("balanced_laws", lambda s: print(end=""), "nothing objects yet"),
+    ("prior_correction", lambda p, natural, batch: p, "nothing is changed"),
+    ("prior_correction", lambda p, natural, batch: bayes(p, batch, natural), "multiply by the n"),
+    ("prior_correction", lambda p, natural, batch: p * natural, "the share of the batch, too, is"),
+    ("prior_correction", lambda p, natural, batch: p / batch, "the natural share, too, is needed"),
+    ("prior_correction", lambda p, n, b: p + np.log(n / b), "logarithms are added to logits"),
+    ("prior_correction", lambda p, n, b: bayes(p, n, b).argmax(-1), "shape (2, 3, 5) found"),
+    ("interval", interval_of(np.median, 2.5, 97.5), "it does not lie around the mean"),
+    ("interval", interval_of(np.mean, 16, 84), "about one standard error to each side"),
+    ("interval", lambda v: np.percentile(v, [2.5, 97.5]), "the spread of the values"),
+    ("interval", interval_of(np.mean, 97.5, 2.5), "low comes first"),
+    ("interval", interval_of(np.mean, 2.5, 97.5, replace=False), "drawn with replacement?"),
+    ("interval", lambda v: v.mean(), "shape () found; two numbers are expected"),
+    ("lost_by_the_first", lambda t, f: np.bincount(t[~f], minlength=4), "healthy tissue is count"),
+    ("lost_by_the_first", lambda t, f: np.bincount(t[f & (t > 0)]), "found, not lost"),
+    ("lost_by_the_first", lambda t, f: ((t == 0) & f).sum(), "those are false alarms"),
+    ("lost_by_the_first", lambda t, f: ((t > 0) != f).sum(), "false alarms are counted, too"),
+    ("lost_by_the_first", lambda t, f: (t != f).sum(), "compared with yes or no"),
+    (
+        "lost_by_the_first",
+        lambda t, f: np.array([(~f & (t == n)).sum() / (t == n).sum() for n in (1, 2, 3)]),
+        "those are shares",
+    ),
+]
+ANSWERS = [(name, answer) for name, answers in RIGHT.items() for answer in answers]
+
+
+def of_logits(correct):
+    return lambda z, natural, batch: correct(softmax(z, axis=-1), natural, batch)
+
+
+LOGITS = [
+    (lambda z, natural, batch: z + np.log(natural / batch), "right"),
+    (lambda z, natural, batch: softmax(z, axis=-1) * natural / batch, "right"),
+    (of_logits(RIGHT["prior_correction"][2]), "right"),
+    (lambda z, natural, batch: z - np.log(natural / batch), "multiply by the natural share and"),
+    (lambda z, natural, batch: z + np.log(natural), "the share of the batch, too, is needed"),
+    (lambda z, natural, batch: z * natural / batch, "expected"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), LOGITS)
+def test_priors_of_logits(capsys, answer, words):
+    checks.prior_correction(answer, logits=True)
+    assert words in capsys.readouterr().out
+
+
+def test_every_check_is_tested_by_right_and_wrong_answers():
+    for name in checks.__all__:
+        assert len(RIGHT[name]) >= 2
+        assert sum(name == wrong for wrong, *_ in WRONG) >= 3
+
+
+@pytest.mark.parametrize(("name", "answer"), ANSWERS)
+def test_a_right_answer_is_right_however_it_is_written(monkeypatch, capsys, name, answer):
+    monkeypatch.setenv("STRICT", "1")
+    assert getattr(checks, name)(answer) is None
+    assert capsys.readouterr().out == f"{name}: right\n"
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
+def test_a_wrong_answer_is_told_the_likely_mistake(monkeypatch, capsys, name, answer, words):
+    monkeypatch.delenv("STRICT", raising=False)
+    getattr(checks, name)(answer)
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{name}: ")
+    assert said.out.count("\n") == 1
+    assert words in said.out
+    assert said.err == "", "a grader takes points for it"
+    monkeypatch.setenv("STRICT", "1")
+    with pytest.raises(AssertionError) as caught:
+        getattr(checks, name)(answer)
+    assert words in str(caught.value)
+
+
+def _nothing(*_):
+    return ...
+
+
+def _broken(*arguments):
+    return arguments[0].nowhere
+
+
+@pytest.mark.parametrize("name", checks.__all__)
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (..., "Ellipsis found; a function is expected"),
+        (0.6, "0.6 found; a function is expected"),
+        (_nothing, "yet"),
+        (lambda *_: float("nan"), ""),
+        (lambda *_: "0.5", ""),
+        (lambda *_: [[1], [1, 2]], ""),
+        (_broken, "your code stopped with AttributeError: "),
+        (lambda: 1, "your code stopped with TypeError: "),
+    ],
+)
+def test_a_check_never_raises(monkeypatch, capsys, name, answer, words):
+    monkeypatch.delenv("STRICT", raising=False)
+    getattr(checks, name)(answer)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{name}: ")
+    assert words in said
+    assert "right\n" not in said
