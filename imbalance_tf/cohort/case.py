@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 from nibabel.affines import voxel_sizes
+from scipy import ndimage
 
 from .names import expect_name
 from .runs import Runs, runs_of
 
-__all__ = ["AIR", "SYNTHETIC", "Case", "digest_of"]
+__all__ = ["AIR", "SYNTHETIC", "Case", "box_of", "digest_of"]
 
 AIR = -5.0
 """Intensity outside the brain. z-scores in the brain are clipped to [-5, 5], so nothing in the
@@ -27,6 +28,19 @@ def digest_of(arrays: Iterable[np.ndarray]) -> str:
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def box_of(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...]:
+    """The box round a mask, `margin` voxels wider where the array allows it; the first corner if
+    the mask is empty.
+
+    Examples
+    --------
+    >>> box_of(np.array([0, 0, 1, 0, 1, 0]) > 0, margin=1)
+    (slice(1, 6, None),)
+    """
+    found = ndimage.find_objects(mask.astype(np.uint8)) or [(slice(0, 0),) * mask.ndim]
+    return tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in found[0])
 
 
 @dataclass(frozen=True, eq=False)

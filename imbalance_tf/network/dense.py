@@ -11,10 +11,9 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from imbalance_tf._tensorflow import keras, tf
-from imbalance_tf.cohort.case import AIR
+from imbalance_tf.cohort.case import AIR, box_of
 
 from .core import ShapeLayer, core_of, serializable
 from .inputs import checked_slices
@@ -100,17 +99,17 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     margins = size // 2, size - size // 2 - 1 + step
     for first in range(0, len(images), _SLICES):
         slices = slice(first, first + _SLICES)
-        for box in find_objects(brain[slices].any(axis=0).astype(np.uint8)):
-            pads = ((0, 0), margins, margins, (0, 0))
-            whole = np.pad(images[slices].astype(np.float32), pads, constant_values=AIR)
-            starts = (range(side.start, side.stop, _SIDE) for side in box)
-            for top, left in product(*starts):
-                height, width = min(_SIDE, box[0].stop - top), min(_SIDE, box[1].stop - left)
-                rows, columns = (size - 1 + -(-side // step) * step for side in (height, width))
-                window = whole[:, top : top + rows, left : left + columns]
-                found = run(tf.constant(window)).numpy()[:, :height, :width]
-                tile = slices, slice(top, top + height), slice(left, left + width)
-                np.copyto(probabilities[tile], found, where=brain[tile][..., None])
+        box = box_of(np.logical_or.reduce(brain[slices]))
+        pads = ((0, 0), margins, margins, (0, 0))
+        whole = np.pad(images[slices].astype(np.float32), pads, constant_values=AIR)
+        starts = (range(side.start, side.stop, _SIDE) for side in box)
+        for top, left in product(*starts):
+            height, width = min(_SIDE, box[0].stop - top), min(_SIDE, box[1].stop - left)
+            rows, columns = (size - 1 + -(-side // step) * step for side in (height, width))
+            window = whole[:, top : top + rows, left : left + columns]
+            found = run(tf.constant(window)).numpy()[:, :height, :width]
+            tile = slices, slice(top, top + height), slice(left, left + width)
+            np.copyto(probabilities[tile], found, where=brain[tile][..., None])
     return probabilities
 
 

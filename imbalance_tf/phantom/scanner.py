@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from imbalance_tf.cohort.case import box_of
+
 from .anatomy import Tissue
 from .fields import Grid, SmoothField
 
@@ -124,10 +126,7 @@ def _class_weights(
     Annotators set borders where the image has none: the classes fade into each other and into
     healthy tissue over a distance that differs between cases.
     """
-    box = tuple(
-        slice(max(section.start - 6, 0), section.stop + 6)
-        for section in ndimage.find_objects((labels > 0).astype(np.uint8))[0]
-    )
+    box = box_of(labels > 0, margin=6)
     sigma = [rng.uniform(0.8, 1.4) / step for step in grid.spacing]
     return box, [
         ndimage.gaussian_filter((labels[box] == value).astype(np.float32), sigma)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from nibabel.affines import voxel_sizes
-from scipy import ndimage
 
-from imbalance_tf.cohort.case import AIR, SYNTHETIC, digest_of
+from imbalance_tf.cohort.case import AIR, SYNTHETIC, box_of, digest_of
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .finding import CaseFiles
@@ -106,7 +105,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
     grid = np.round(labels.affine, 3) + 0.0  # no -0.0
     everything = repr((VERSION, sorted(digests.items()), digest_of([values, brain, grid])))
 
-    box = ndimage.find_objects(brain.view(np.uint8))[0]
+    box = box_of(brain)
     scan_shape, values, brain = brain.shape, values[box], brain[box]
     images = np.full((*values.shape, len(scans)), AIR, np.float16)
     for channel, (name, scan) in enumerate(scans.items()):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from imbalance_tf.cohort.case import Case
+from imbalance_tf.cohort.case import Case, box_of
 from imbalance_tf.cohort.cohort import Cohort
 
 from .targets import CLASSES, DEAD
@@ -105,7 +105,7 @@ def _pieces_of_classes(case: Case, masks: dict[str, np.ndarray]) -> Values:
 
 def _pieces(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Volumes of the connected pieces, mm3, largest first; voxels that share a corner connect."""
-    pieces, _ = ndimage.label(mask[_box(mask)], structure=np.ones((3, 3, 3)))
+    pieces, _ = ndimage.label(mask[box_of(mask, margin=1)], structure=np.ones((3, 3, 3)))
     return np.sort(np.bincount(pieces.ravel())[1:])[::-1] * np.prod(spacing)
 
 
@@ -115,7 +115,7 @@ def _faces(case: Case, classes: int) -> np.ndarray:
     Faces to air count as faces to healthy: annotators do not mark the brain's edge. Each face
     counts with its area, so that thick slices do not weigh less.
     """
-    labels = case.labels[_box(case.labels > 0)].astype(np.intp)
+    labels = case.labels[box_of(case.labels > 0, margin=1)].astype(np.intp)
     area = np.zeros((classes, classes))
     for axis in range(3):
         turned = np.moveaxis(labels, axis, 0)
@@ -124,9 +124,3 @@ def _faces(case: Case, classes: int) -> np.ndarray:
     area += area.T
     np.fill_diagonal(area, 0)
     return area
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The box round a mask, one voxel wider where the array allows it; one voxel round nothing."""
-    found = ndimage.find_objects(mask.astype(np.uint8)) or [(slice(0, 0),) * 3]
-    return tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in found[0])
