@@ -257,7 +257,7 @@ def as_shares(shares, classes: Sequence[str]) -> np.ndarray:
     numbers = all(is_number(share) and share >= 0 for share in values)
     if len(values) != len(classes) or not numbers or abs(sum(values) - 1) > 1e-6:
         raise ValueError(
-            f"shares={values or shares!r}; {len(classes)} shares from 0 that add up to 1 are expected, in "
-            f"the order {list(classes)}"
+            f"shares={values or shares!r}; {len(classes)} shares from 0 that add up to 1 are "
+            f"expected, in the order {list(classes)}"
         )
     return np.array(values, float)
