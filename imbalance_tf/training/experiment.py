@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import locked
+from imbalance_tf.cohort.disk import expanded, locked
 
 from .config import ExperimentConfig, Training
 from .folder import read_history, read_training, write_config
@@ -66,7 +66,7 @@ def run_experiment(
     (['tiny'], 1)
     """
     _refuse_other_cohorts(train, test)
-    folder, trainings = Path(folder), config.trainings()
+    folder, trainings = expanded(folder), config.trainings()
     places = [_trained(training, train, folder, private) for training in trainings]
     scored = run_folder(config, train, test, folder)
 
