@@ -42,8 +42,8 @@ def expect_name(name: Any, what: str, *, of_file: bool = False) -> None:
 def _problem(name: Any) -> str:
     if not isinstance(name, str):
         return "is no text"
-    if not name.strip() or name != name.strip():
-        return "is empty, or begins or ends with a space"
+    if not name.strip() or name != name.rstrip():
+        return "is empty, or ends with a space"
     if not name.isprintable():
         return "holds characters that cannot be printed on one line"
     if marks := [each for each in _MARKUP if each in name]:

@@ -15,7 +15,7 @@ __all__ = ["checked_slices", "expect_network", "seeds_of"]
 def expect_network(*, channels: Any, classes: Any, precision: Any) -> None:
     """ValueError if no network can be made with these."""
     whole(1, channels=channels)
-    whole(2, classes=classes)
+    whole(1, classes=classes)  # one, where the second of two classifiers has one kind to name
     known = ("float32", "float16", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")
     expect(precision in known, f"one of {', '.join(known)}", precision=precision)
 

@@ -8,7 +8,7 @@ from imbalance_tf.cohort.names import name_problem
 
 BAD_ANYWHERE = {
     "": "is empty",
-    " padded": "is empty, or begins or ends with a space",
+    "padded ": "is empty, or ends with a space",
     "two\nlines": "cannot be printed",
     "\x1b[2J": "cannot be printed",
     "undecodable \udcff": "cannot be printed",
