@@ -1,4 +1,4 @@
-"""The command line: imbalance-tf run, study, check, phantom, notebooks."""
+"""The command line: imbalance-tf run, study, check, phantom, notebooks, setup-check."""
 
 import errno
 import io
@@ -308,6 +308,25 @@ def notebooks(folder, kind):
     for path in write_notebooks(Path(folder), kind or "student"):
         click.echo(path)
     click.echo(f"Now: jupyter lab {shlex.quote(folder)}")
+
+
+@main.command()
+@click.pass_context
+def setup_check(ctx):
+    """Look whether this machine is ready for the lab, and say how long it will take.
+
+    Takes less than a minute. The exit code is 1 if there is any problem.
+    """
+    from .setup_check import findings
+
+    problems = 0
+    for name, found, advice in findings(Path.cwd()):
+        click.echo(f"{'PROBLEM' if advice else 'ok':7} {name}: {found}")
+        if advice:
+            problems += 1
+            click.echo(f"        do this: {advice}")
+    click.echo(f"{problems} problem{'s' * (problems != 1)}" if problems else "Ready for the lab.")
+    ctx.exit(1 if problems else 0)
 
 
 if __name__ == "__main__":
