@@ -1,10 +1,12 @@
 """The project's files agree with each other."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -35,3 +37,36 @@ def test_links_of_the_documents_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             if not target.startswith(("http:", "https:")):
                 assert (ROOT / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_lock_holds_every_dependency_with_hashes_and_no_address():
+    lock = (ROOT / "constraints.txt").read_text()
+    assert not re.search(r"https?:|file:", lock)
+    entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^#.*\n", "", lock).strip())
+    assert all("--hash=sha256:" in entry for entry in entries)
+    locked = [Requirement(entry.split("\\")[0]) for entry in entries]
+    for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]:
+        asked = Requirement(text)
+        found = [each for each in locked if each.name.lower() == asked.name.lower()]
+        assert found, (
+            f"{asked.name} is not in constraints.txt; its second line says how to renew it"
+        )
+        for each in found:
+            assert asked.specifier.contains(str(each.specifier).removeprefix("==")), each
+
+
+def test_the_citation_names_this_version_and_licences():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert " AND ".join(citation["license"]) == PROJECT["license"]
+
+
+def test_what_a_forge_reads_can_be_read():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    pythons = [job["strategy"]["matrix"]["python"] for job in workflow["jobs"].values()]
+    assert pythons == [["3.11", "3.12", "3.13"]] * 2
+    assert any(step.get("run") == ".ci/run" for step in workflow["jobs"]["checks"]["steps"])
+    for form in (ROOT / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml"):
+        assert {"name", "description", "body"} <= set(yaml.safe_load(form.read_text()))
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    assert "constraints.txt" in container["postCreateCommand"]
