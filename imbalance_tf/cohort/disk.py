@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
 import shutil
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 
 __all__ = [
     "alone",
+    "digest",
     "expanded",
     "remove_own",
     "room_for",
@@ -24,6 +26,11 @@ __all__ = [
 def expanded(path: str | os.PathLike) -> Path:
     """A path as a shell would take it: ``~`` is the home folder of the person."""
     return Path(os.path.expanduser(path))
+
+
+def digest(content: bytes) -> str:
+    """What tells two contents apart: 32 hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

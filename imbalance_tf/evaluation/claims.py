@@ -8,11 +8,11 @@ import pandas as pd
 
 from imbalance_tf.cohort.labels import LabelScheme
 
+from .dice import doublings
 from .intervals import by_case, interval
 
 __all__ = ["compare_with_paper", "ratio_claim", "study_claims", "verdict"]
 
-LARGEST_RATIO = 20
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -67,7 +67,7 @@ def compare_with_paper(
         ratio_claim(f"random under-segments {named}", ratios["random"][tumour], below=True, **rule)
     ]
     if len(classes) > 1:  # otherwise the rarest class is the tumour
-        logarithms = _logarithms(random)
+        logarithms = doublings(random)
         less = logarithms[tumour] - logarithms[classes[-1]]
         claim = f"random under-segments the rarest class ({classes[-1]}) more than {named}"
         times = f"its ratio is {2 ** -less.mean():.3f} times that of {named} (geometric mean)"
@@ -155,17 +155,12 @@ def ratio_claim(
     ratio = ratio.dropna()
     if ratio.empty:
         return claim, "absent from every test case", verdict(ratio)
-    logarithms = _logarithms(ratio)
+    logarithms = doublings(ratio)
     measured = (
         f"predicted / true volume {2 ** logarithms.mean():.3f} (geometric mean); "
         f"above 1 in {(ratio > 1).sum()} of {len(ratio)} cases"
     )
     return claim, measured, verdict(-logarithms if below else logarithms, bootstrap=bootstrap)
-
-
-def _logarithms(ratios):
-    # A ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
-    return np.log2(ratios.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
 
 
 def _better(first: str, second: str, region: str, dice: Tables, *, bootstrap: bool, note: str = ""):

@@ -1,6 +1,7 @@
 """Dice scores, predicted volumes, and the tables made of them."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,13 @@ __all__ = [
     "comparison_table",
     "confusion_matrix",
     "dice_scores",
+    "doublings",
     "volume_ratios",
     "volume_table",
 ]
+
+LARGEST_RATIO = 20
+_Ratios = TypeVar("_Ratios", pd.Series, pd.DataFrame)
 
 PAPER_DICE = pd.DataFrame(
     {
@@ -162,6 +167,19 @@ def comparison_table(
     return table.astype({name: int for name in table if name.startswith("cases ")})
 
 
+def doublings(ratios: _Ratios) -> _Ratios:
+    """Volume ratios as base-2 logarithms: half and double weigh the same, and 0 stands for right.
+
+    Cut at 1/20 and 20: a ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
+
+    Examples
+    --------
+    >>> doublings(pd.Series([0.5, 1, 2])).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return np.log2(ratios.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
+
+
 def volume_table(ratios: pd.DataFrame) -> pd.DataFrame:
     """Averages of volume ratios over cases, and how many cases are over-segmented.
 
@@ -186,7 +204,7 @@ def volume_table(ratios: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "median": ratios.median(),
-            "geometric mean": 2 ** np.log2(ratios.clip(1 / 20, 20)).mean(),
+            "geometric mean": 2 ** doublings(ratios).mean(),
             "cases over-segmented": (ratios > 1).sum(),
             "of": ratios.count(),
         }

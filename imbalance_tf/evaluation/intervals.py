@@ -8,6 +8,8 @@ from scipy import stats
 
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 
+from .dice import doublings
+
 __all__ = [
     "arm_table",
     "by_case",
@@ -20,8 +22,6 @@ __all__ = [
     "verdicts",
 ]
 
-LARGEST_RATIO = 20
-
 
 def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     """One row per case and region, one column per arm: the mean over the seeds.
@@ -31,8 +31,7 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     results : pandas.DataFrame
         As `run_study` gives it.
     value : {"dice", "volume ratio"}
-        Volume ratios are clipped to 1/20 and 20, and given as base-2 logarithms: so half and double
-        weigh the same, and a case with few true voxels weighs no more than the others.
+        Volume ratios are given as their `doublings`.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
             )
     values = results[value]
     if value == "volume ratio":
-        values = np.log2(values.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
+        values = doublings(values)
     table = results.assign(value=values).groupby(
         ["region", "case", "arm"], sort=False, observed=True
     )

@@ -7,11 +7,19 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from .profiles import PROFILES
+from .options import (
+    COUNT,
+    SEED,
+    FilePath,
+    cohort_options,
+    files_option,
+    lab_settings,
+    scheme_option,
+    written,
+)
 
 __all__ = ["main"]
 
@@ -38,102 +46,6 @@ class _Refusals(click.Group):
             raise click.ClickException(f"{error}{more}") from error
 
 
-class _Path(click.ParamType):
-    """A file or folder as a person names it: ``~`` also where the shell leaves it, as in --out=~/x.
-
-    A name that is no text could stand in no table and no notebook.
-    """
-
-    name = "path"
-
-    def convert(self, value, param, ctx):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
-        return os.path.expanduser(value)
-
-
-def _file_patterns(ctx, param, values) -> dict[str, str]:
-    patterns = {}
-    for value in values:
-        role, separator, pattern = value.partition("=")
-        if not (role and separator and pattern):
-            raise click.BadParameter(
-                f"{value!r}; ROLE=PATTERN is expected, such as flair=Flair_*.nii.gz"
-            )
-        if role in patterns:
-            raise click.BadParameter(f"'{role}' is given twice")
-        patterns[role] = pattern
-    return patterns
-
-
-_files_option = click.option(
-    "--file",
-    "files",
-    multiple=True,
-    metavar="ROLE=PATTERN",
-    callback=_file_patterns,
-    help="File name pattern of a modality, of 'labels' or of 'brain', for folders that do not "
-    "follow BraTS' names: --file flair=Flair_*.nii.gz; {case} in it stands for what tells the "
-    "cases apart, where a folder is not a case. Repeatable.",
-)
-_scheme_option = click.option(
-    "--scheme",
-    default="auto",
-    type=_Path(),
-    metavar="NAME",
-    show_default=True,
-    help="What the label values mean: brats2012, brats2013, brats2017, brats2023, brats2024, "
-    "decathlon, a .toml file with a scheme of your own, or auto.",
-)
-_COUNT: dict[str, Any] = {"default": 0, "metavar": "N", "type": click.IntRange(min=0)}
-_SEED = click.IntRange(0, 2**32 - 1)
-_COHORT_OPTIONS = (
-    click.option(
-        "--profile",
-        default="lab",
-        type=click.Choice(list(PROFILES)),
-        show_default=True,
-        help="smoke (a minute), lab (a class hour), evening (half an hour to an hour, without "
-        "anyone waiting) or paper (the full protocol: hours).",
-    ),
-    click.option(
-        "--data",
-        default="",
-        type=_Path(),
-        metavar="FOLDER",
-        help="A folder of real cases; by default the embedded cohort is made and used.",
-    ),
-    click.option(
-        "--out",
-        default="",
-        type=_Path(),
-        metavar="FOLDER",
-        help="Where the results go; by default results/PROFILE.",
-    ),
-    click.option(
-        "--seed",
-        default=0,
-        show_default=True,
-        type=_SEED,
-        help="Seed of the embedded cohort, the split and the training.",
-    ),
-    _files_option,
-    _scheme_option,
-    click.option(
-        "--on-error",
-        default="raise",
-        show_default=True,
-        type=click.Choice(["raise", "skip"]),
-        help="Whether a case that cannot be used stops everything or is left out.",
-    ),
-    click.option(
-        "--cases", **_COUNT, help="Read only the first N cases of --data; all by default."
-    ),
-)
-
-
 @click.group(cls=_Refusals, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="imbalance-tf")
 def main():
@@ -144,30 +56,10 @@ def main():
         os.environ.pop(limit, None)
 
 
-def _cohort_options(command):
-    """Add what `run` and `study` have in common: which cases, and where the results go."""
-    for option in reversed(_COHORT_OPTIONS):
-        command = option(command)
-    return command
-
-
-def _settings(profile, data, seed, files, scheme, on_error, cases) -> dict:
-    """The arguments of `open_lab`, with absolute paths."""
-    return {
-        "profile": profile,
-        "data": str(Path(data).absolute()) if data else "",
-        "seed": seed,
-        "files": files,
-        "scheme": str(Path(scheme).absolute()) if scheme.endswith(".toml") else scheme,
-        "on_error": on_error,
-        "cases": cases,
-    }
-
-
 @main.command()
 @click.argument("notebooks", nargs=-1)
-@_cohort_options
-@click.option("--test-cases", **_COUNT, help="Test on N of the cases; three in ten by default.")
+@cohort_options
+@click.option("--test-cases", **COUNT, help="Test on N of the cases; three in ten by default.")
 @click.option("--all", "every", is_flag=True, help="Execute the notebooks beyond the paper too.")
 def run(notebooks, out, test_cases, every, **cohort):
     """Execute the five notebooks on the paper and compare its three strategies.
@@ -179,13 +71,13 @@ def run(notebooks, out, test_cases, every, **cohort):
     from .runner import run_lab
 
     paths = chosen_notebooks(notebooks, every=every)
-    settings = _settings(**cohort) | {"test_cases": test_cases}
+    settings = lab_settings(**cohort) | {"test_cases": test_cases}
     run_lab(paths, Path(out or Path("results") / cohort["profile"]).resolve(), settings)
 
 
 @main.command()
-@click.argument("name", default="", type=_Path())
-@_cohort_options
+@click.argument("name", default="", type=FilePath())
+@cohort_options
 @click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler of many machines.")
@@ -208,24 +100,24 @@ def study(name, out, folds, seeds, scheduler, listed, **cohort):
         return
     asked = {key: value for key, value in {"folds": folds, "seeds": seeds}.items() if value}
     given = click.get_current_context().get_parameter_source
-    options = [
-        f"--{key.replace('_', '-')} {value}"
+    options = {
+        key: value
         for key, value in {**cohort, **asked}.items()
         if key in asked or given(key) is not click.core.ParameterSource.DEFAULT
-    ]
+    }
     carry_out(
         replace(study_of(name), **asked),
-        _settings(**cohort),
+        lab_settings(**cohort),
         Path(out or Path("results") / cohort["profile"]).resolve(),
         scheduler,
-        command=" ".join(["imbalance-tf study", name, *options]),
+        command=f"imbalance-tf study {shlex.quote(name)} {written(options)}".rstrip(),
     )
 
 
 @main.command()
-@click.argument("folder", type=_Path())
-@_files_option
-@_scheme_option
+@click.argument("folder", type=FilePath())
+@files_option
+@scheme_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for a script.")
 @click.pass_context
 def check(ctx, folder, files, scheme, as_json):
@@ -262,9 +154,9 @@ def check(ctx, folder, files, scheme, as_json):
 
 
 @main.command()
-@click.argument("folder", type=_Path())
+@click.argument("folder", type=FilePath())
 @click.option("--cases", default=20, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, type=_SEED)
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--slice-thickness",
     default=1,
@@ -293,7 +185,7 @@ def phantom(folder, cases, seed, slice_thickness, disease):
 
 
 @main.command()
-@click.argument("folder", type=_Path())
+@click.argument("folder", type=FilePath())
 @click.option("--solutions", "kind", flag_value="solutions", help="With the exercises solved.")
 @click.option(
     "--instructor",

@@ -123,10 +123,10 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     running = executed.with_name(f".{source.stem}.partial.ipynb")
     running.unlink(missing_ok=True)
     solved = executed.with_name(f".{source.stem}.solved.ipynb")
-    write_whole(solved, _text(source, "solutions"))
     logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         with room_for(out, f"{source.name} with its page and figures", SIZE):
+            write_whole(solved, _text(source, "solutions"))
             papermill.execute_notebook(
                 _as_path(solved),
                 _as_path(running),
@@ -151,7 +151,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
         ) from error
     finally:
-        solved.unlink()
+        solved.unlink(missing_ok=True)
         if _is_whole(running):
             _keep_edited(executed, out)
             running.replace(executed)

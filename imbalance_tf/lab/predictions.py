@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from imbalance_tf.cohort.disk import write_whole
-from imbalance_tf.evaluation.intervals import LARGEST_RATIO, interval
+from imbalance_tf.evaluation.dice import doublings
+from imbalance_tf.evaluation.intervals import interval
 from imbalance_tf.training.result import ExperimentResult
 
 from .workspace import Lab
@@ -95,10 +95,10 @@ def _happened(lab: Lab, arm: str, region: str) -> tuple[str | None, float]:
     if not (folder := lab.run_folder(arm)).exists():
         return None, float("nan")
     ratios = ExperimentResult.read(folder).volume_ratios[region].dropna()
-    doublings = np.log2(ratios.clip(1 / LARGEST_RATIO, LARGEST_RATIO))
-    low, high = interval(doublings)
+    logarithms = doublings(ratios)
+    low, high = interval(logarithms)
     word = "over" if low > 0 else "under" if high < 0 else "undecided"
-    return word, 2.0 ** doublings.mean()
+    return word, 2.0 ** logarithms.mean()
 
 
 def _file(out: Path) -> Path:

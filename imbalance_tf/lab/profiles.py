@@ -35,7 +35,7 @@ PROFILES: Mapping[str, Profile] = {
     for profile in (
         Profile("smoke", 2, 4, candidates_per_class=60, cases=4, slice_thickness=10),
         Profile("lab", 10, 100, candidates_per_class=1000, cases=20, slice_thickness=3),
-        # On the lab's cohort, long enough for the paper's order of the strategies.
+        # On the lab's cohort, for the evening before a class.
         Profile("evening", 14, 1000, candidates_per_class=5000, cases=20, slice_thickness=3),
         # The paper's protocol (section IV), on as many cases as BraTS 2013 has public labels for.
         Profile("paper", 50, 1000, candidates_per_class=5000, cases=30, slice_thickness=1),

@@ -18,9 +18,7 @@ __all__ = ["Finding", "findings", "lab_minutes", "training_speed"]
 GIB = 2**30
 MEMORY = 4  # GiB; a notebook takes 1.5 to 3
 DISK = 1  # GiB; the embedded cohort, its cache and the runs take half of it
-PATIENCE = (
-    120  # seconds until a start of TensorFlow counts as failed; a first one may take a minute
-)
+PATIENCE = 120  # seconds until a start of TensorFlow counts as failed; the first may take a minute
 SLOW = 20  # minutes
 
 

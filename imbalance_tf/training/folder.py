@@ -1,7 +1,6 @@
 """The folder of a training or of its scores: what was written there is what is read."""
 
 import contextlib
-import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import digest, write_whole
 
 __all__ = [
     "complete",
@@ -22,27 +21,26 @@ __all__ = [
     "refuse_damaged",
     "refuse_outside",
     "refuse_spent",
-    "said",
+    "refusing",
     "write_config",
 ]
 
 
 @contextlib.contextmanager
-def complete(folder: Path) -> Iterator[None]:
-    """Turns what goes wrong while a finished folder is read into an error with the way out."""
+def refusing(kind: type[Exception], what: str, way_out: str) -> Iterator[None]:
+    """Turns whatever goes wrong while something is read into one error: what, why, the way out."""
     try:
         yield
     except Exception as error:  # whatever is broken in it
-        raise FileNotFoundError(
-            f"{folder} is no complete run ({said(error)}); put a copy of it back, or delete it, "
-            f"and it is run again"
-        ) from error
+        plain = isinstance(error, OSError | ValueError) and str(error)
+        why = str(error) if plain else f"{type(error).__name__}: {error}"
+        raise kind(f"{what} ({why}); {way_out}") from error
 
 
-def said(error: Exception) -> str:
-    """What an error says; with its kind where that alone would not be understood."""
-    plain = isinstance(error, OSError | ValueError) and str(error)
-    return str(error) if plain else f"{type(error).__name__}: {error}"
+def complete(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """`refusing` a finished folder that is not complete, or not as it was written."""
+    way_out = "put a copy of it back, or delete it, and it is run again"
+    return refusing(FileNotFoundError, f"{folder} is no complete run", way_out)
 
 
 def write_config(folder: Path, place: Path, files: Iterable[str], about: dict[str, Any]) -> None:
@@ -50,9 +48,9 @@ def write_config(folder: Path, place: Path, files: Iterable[str], about: dict[st
 
     Of each of its files, and of the description itself; so it is written last.
     """
-    digests = {name: _digest((folder / name).read_bytes()) for name in files}
+    digests = {name: digest((folder / name).read_bytes()) for name in files}
     contents = {**about, "name": place.name, "files": digests}
-    kept = {**contents, "digest": _digest(json.dumps(contents).encode())}
+    kept = {**contents, "digest": digest(json.dumps(contents).encode())}
     write_whole(folder / "config.json", json.dumps(kept, indent=2))
 
 
@@ -69,12 +67,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     kept: dict[str, Any] = json.loads((folder / "config.json").read_text())
     if "digest" not in kept:
         return kept
-    if kept.pop("digest") != _digest(json.dumps(kept).encode()):
+    if kept.pop("digest") != digest(json.dumps(kept).encode()):
         raise ValueError("config.json is not as it was written")
     if kept["name"] != folder.absolute().name:
         raise ValueError(f"it is {kept['name']}, copied or renamed")
-    for name, digest in kept["files"].items():
-        if _digest((folder / name).read_bytes()) != digest:
+    for name, written in kept["files"].items():
+        if digest((folder / name).read_bytes()) != written:
             raise ValueError(f"{name} is not as it was written")
     return kept
 
@@ -160,7 +158,3 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     # missing value; and its fast parser is wrong in the last bit of a number in version 2.
     text = {"dtype": {"case": str}, "keep_default_na": False, "na_values": [""]}
     return pd.read_csv(path, engine="python", **text, **options)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

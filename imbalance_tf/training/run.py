@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import room_for, write_whole
 
 from .config import Training
-from .folder import read_history, refuse_damaged, refuse_spent, said
+from .folder import read_history, refuse_damaged, refuse_spent, refusing
 from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
@@ -197,16 +196,10 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     }
 
 
-@contextlib.contextmanager
-def _going_on(partial: Path) -> Iterator[None]:
-    """Turns what goes wrong while a half-finished training is read into an error with a way out."""
-    try:
-        yield
-    except Exception as error:  # whatever is broken in it
-        raise ValueError(
-            f"the half-finished run {partial} cannot be continued ({said(error)}); put a copy of "
-            f"it back, or delete it, and this training starts again. Other trainings are kept"
-        ) from error
+def _going_on(partial: Path) -> contextlib.AbstractContextManager[None]:
+    way_out = "put a copy of it back, or delete it, and this training starts again. Other trainings"
+    what = f"the half-finished run {partial} cannot be continued"
+    return refusing(ValueError, what, f"{way_out} are kept")
 
 
 def _save_whole(model: keras.Model, path: Path) -> None:

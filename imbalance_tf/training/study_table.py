@@ -1,6 +1,5 @@
 """The table of a study: written with how it was made, and checked when it is read."""
 
-import hashlib
 import platform
 from importlib.metadata import version
 from itertools import takewhile
@@ -8,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import digest, write_whole
 
-from .folder import read_table, refuse_outside, said
+from .folder import read_table, refuse_outside, refusing
 
 __all__ = ["read_study", "write_study"]
 
@@ -25,7 +24,7 @@ def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: s
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     table = results.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    about["digest"] = _digest(table)
+    about["digest"] = digest(table.encode())
     # Each on one line, whatever the folder is called that stands in the command.
     lines = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items())
     write_whole(path, lines + table)
@@ -39,21 +38,18 @@ def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     ValueError
         If the file is not as it was written; by its digest, and by what a study's table holds.
     """
-    try:
+    way_out = "delete it, and make it again with imbalance-tf study, which reads the runs that are"
+    with refusing(ValueError, f"{path} is no whole table of a study", f"{way_out} finished"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         heads = list(takewhile(lambda line: line.startswith("# "), lines))
         parts = (line[2:].rstrip("\n").partition(": ") for line in heads)
         about = {name: value for name, _, value in parts}
-        if about.pop("digest", None) not in (None, _digest("".join(lines[len(heads) :]))):
+        written = about.pop("digest", None)
+        if written not in (None, digest("".join(lines[len(heads) :]).encode())):
             raise ValueError("it is not as it was written")
         table = read_table(path, skiprows=len(heads))
         _refuse_incomplete(table)
-        return table, about
-    except Exception as error:  # whatever is broken in it
-        raise ValueError(
-            f"{path} is no whole table of a study ({said(error)}); delete it, and make it again "
-            f"with imbalance-tf study, which reads the runs that are finished"
-        ) from error
+    return table, about
 
 
 def _refuse_incomplete(table: pd.DataFrame) -> None:
@@ -70,10 +66,6 @@ def _refuse_incomplete(table: pd.DataFrame) -> None:
         cases, regions = (rows[name].nunique() for name in ("case", "region"))
         if len(rows) != cases * regions or rows.duplicated(["case", "region"]).any():
             raise ValueError(f"{key} has {len(rows)} rows for {cases} cases of {regions} regions")
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _processor() -> str:
