@@ -11,6 +11,7 @@ from imbalance_tf import AIR
 from imbalance_tf.sampling.patches import cut_patches
 
 SHAPE = (40, 36, 12)
+collect_ignore = ["browser"]  # those are for `pytest tests/browser`
 
 
 @pytest.fixture(scope="session")
