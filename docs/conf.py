@@ -44,6 +44,7 @@ python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = False
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"{project} {release}"
@@ -157,7 +158,12 @@ def visit_math(writer, node):
     raise nodes.SkipNode
 
 
+def without_object(app, name, obj, options, bases):
+    bases[:] = [base for base in bases if base is not object]
+
+
 def setup(app):
+    app.connect("autodoc-process-bases", without_object)
     app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", complete)
     app.connect("include-read", included)
