@@ -16,7 +16,9 @@ import nbformat
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from myst_parser.mdit_to_docutils.base import default_slugify
+from numpy.typing import ArrayLike
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.typing import stringify_annotation
 
 from imbalance_tf.lab.exercises import built
 
@@ -158,11 +160,18 @@ def visit_math(writer, node):
     raise nodes.SkipNode
 
 
+def readable(app, what, name, obj, options, signature, returned):
+    """A signature with ``ArrayLike``, not with the dozen types that it stands for."""
+    alias = stringify_annotation(ArrayLike, "smart")
+    return signature and signature.replace(alias, "ArrayLike"), returned
+
+
 def without_object(app, name, obj, options, bases):
     bases[:] = [base for base in bases if base is not object]
 
 
 def setup(app):
+    app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-process-bases", without_object)
     app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", complete)
