@@ -203,12 +203,23 @@ def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path)
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_a_students_notebook_runs_before_anything_is_written_in_it(smoke, path, tmp_path):
     student = built(path, "student")
-    tagged = {tag: cell for cell in student.cells for tag in cell.metadata.get("tags", [])}
-    if "exercise" not in tagged:
+    checked = _tagged(student, "check")
+    if not checked:
         return  # it is the notebook that was executed
-    tagged["parameters"].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
+    _tagged(student, "parameters")[0].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
     NotebookClient(student, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
-    assert "right" not in tagged["check"].outputs[0].text
+    for cell in checked:
+        (said,) = cell.outputs
+        assert said.text.startswith(cell.source.rpartition("checks.")[2].partition("(")[0])
+        assert "your code stopped" not in said.text, "a stub is no mistake"
+        assert not said.text.endswith(": right\n")
+    for cell in student.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", output.text
+
+
+def _tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
 def _shown(cell):
