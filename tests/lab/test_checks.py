@@ -1,6 +1,7 @@
 """The checks of the exercises: right answers, however written, and the wrong ones of people."""
 
 import math
+import random
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,73 @@ def interval_of(statistic, *percentiles, replace=True):
     return answer
 
 
+def recalls_by_loop(truth, predicted, classes):
+    found = {}
+    for number in range(classes):
+        mask = truth == number
+        found[number] = (predicted[mask] == number).mean() if mask.any() else math.nan
+    return found
+
+
+def recalls_by_groups(truth, predicted, classes):
+    right = pd.Series((truth == predicted).ravel())
+    return right.groupby(truth.ravel()).mean().reindex(range(classes))
+
+
+def recalls_by_table(truth, predicted, classes):
+    table = np.histogram2d(truth.ravel(), predicted.ravel(), [np.arange(classes + 1)] * 2)[0]
+    return table.diagonal() / table.sum(axis=1)
+
+
+def two_errors(one, other):
+    each = one - other
+    return each.mean() - 2 * each.sem(), each.mean() + 2 * each.sem()
+
+
+def two_errors_by_hand(one, other):
+    each = [float(a - b) for a, b in zip(one, other, strict=True) if a == a]
+    mean = sum(each) / len(each)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in each) / (len(each) - 1))
+    return mean + np.array([-2, 2]) * spread / math.sqrt(len(each))
+
+
+def around(half):
+    return lambda a, b: ((a - b).mean() - half(a, b), (a - b).mean() + half(a, b))
+
+
+def first_groups(groups, share, seed):
+    names = np.unique(groups)
+    return np.isin(groups, names[: round(share * len(names))])
+
+
+def chosen_groups(groups, share, seed):
+    names = np.unique(groups)
+    some = np.random.default_rng(seed).choice(names, round(share * len(names)), replace=False)
+    return np.isin(groups, some)
+
+
+def shuffled_groups(groups, share, seed):
+    names = sorted({*groups.tolist()})
+    random.Random(seed).shuffle(names)
+    tested = {*names[: int(share * len(names))]}
+    return [group in tested for group in groups]
+
+
+def coin_for_each_group(groups, share, seed):
+    _, number = np.unique(groups, return_inverse=True)
+    return (np.random.default_rng(seed).random(number.max() + 1) < share)[number]
+
+
 RIGHT = {
+    "recalls": [recalls_by_loop, recalls_by_groups, recalls_by_table],
+    "paired_difference": [two_errors, two_errors_by_hand],
+    "is_hard": [
+        lambda label, predicted, p, threshold: (predicted != label) | (p < threshold),
+        lambda label, predicted, p, threshold: ~((predicted == label) & (p >= threshold)),
+        lambda label, predicted, p, t: np.where(label == predicted, p < t, 1),
+        lambda label, predicted, p, t: [a != b or c < t for a, b, c in zip(label, predicted, p)],  # noqa: B905
+    ],
+    "split_by": [chosen_groups, shuffled_groups, coin_for_each_group],
     "dice": [
         lambda t, p: 2 * (t & p).sum() / (t.sum() + p.sum()),
         lambda t, p: np.logical_and(t, p).mean() / np.mean([t.mean(), p.mean()]),
@@ -143,6 +210,52 @@ RIGHT = {
     ],
 }
 WRONG = [
+    ("recalls", lambda t, p, k: [(t[p == n] == n).mean() for n in range(k)], "that is the precis"),
+    ("recalls", lambda t, p, k: [((t == n) & (p == n)).mean() for n in range(k)], "not by all"),
+    ("recalls", lambda t, p, k: np.bincount(t[t == p], minlength=k), "those are counts"),
+    ("recalls", lambda t, p, k: [((t == n) == (p == n)).mean() for n in range(k)], "or not"),
+    ("recalls", lambda t, p, k: [(p[t == n] != n).mean() for n in range(k)], "what is missed"),
+    ("recalls", lambda t, p, k: (t == p).mean(), "shape () found, (4,) expected"),
+    (
+        "recalls",
+        lambda *asked: np.nan_to_num(recalls_by_table(*asked)),
+        "where the last class is absent: ",
+    ),
+    ("paired_difference", around(lambda a, b: (a - b).sem()), "one standard error to each side"),
+    ("paired_difference", around(lambda a, b: 2 * (a - b).std()), "spread of the cases; divide"),
+    ("paired_difference", around(lambda a, b: 2 * np.hypot(a.sem(), b.sem())), "are not paired"),
+    ("paired_difference", around(lambda a, b: 2 * (a - b).std(ddof=0) / 7**0.5), "ddof=1"),
+    ("paired_difference", around(lambda a, b: 1.96 * (a - b).sem()), "the rule here says two"),
+    ("paired_difference", around(lambda a, b: 2 * (a - b).std() / len(a) ** 0.5), "is counted"),
+    ("paired_difference", lambda a, b: two_errors(b, a), "that is other - one"),
+    ("paired_difference", lambda a, b: two_errors(a, b)[::-1], "high comes after low"),
+    ("paired_difference", lambda a, b: two_errors(a, b * (a + 1) / (a + 1))[0], "shape () found"),
+    (
+        "paired_difference",
+        lambda a, b: two_errors_by_hand(a.fillna(9), b) if a.notna().all() else (math.nan,) * 2,
+        "expected: leave that case out",
+    ),
+    ("is_hard", lambda label, said, p, t: p < t, "hard whatever its probability"),
+    ("is_hard", lambda label, said, p, t: label != said, "an unsure one is hard, too"),
+    ("is_hard", lambda label, said, p, t: (label != said) & (p < t), "wrong OR unsure"),
+    ("is_hard", lambda label, said, p, t: (label == said) & (p < t), "leaves the wrong ones out"),
+    ("is_hard", lambda label, said, p, t: (label == said) & (p >= t), "those are the easy ones"),
+    ("is_hard", lambda label, said, p, t: (label != said) | (p > t), "BELOW the threshold"),
+    ("is_hard", lambda label, said, p, t: label != label, "nothing is hard yet"),
+    ("is_hard", lambda label, said, p, t: np.flatnonzero(p < t), "for each of the 400 patches"),
+    ("is_hard", lambda label, said, p, t: p - t, "for each of the 400 patches"),
+    ("split_by", first_groups, "another seed gives the same split"),
+    ("split_by", lambda g, s, seed: ~chosen_groups(g, s, seed), "True is for those to test on"),
+    (
+        "split_by",
+        lambda g, s, seed: np.random.default_rng(seed).random(len(g)) < s,
+        "of the 200 groups have patches on both sides",
+    ),
+    ("split_by", lambda g, s, seed: np.arange(len(g)) < s * len(g), "patches on both sides"),
+    ("split_by", lambda g, s, seed: chosen_groups(g, s, None), "the same seed gives another"),
+    ("split_by", lambda g, s, seed: chosen_groups(g, 0.5, seed), "of the groups tested, 0.3 exp"),
+    ("split_by", lambda g, s, seed: np.zeros(len(g), bool), "none of the patches are tested"),
+    ("split_by", lambda g, s, seed: np.unique(g)[:60], "for each of the 2000 patches"),
     ("dice", lambda t, p: (t & p).sum() / (t | p).sum(), "0.211 found, 0.348 expected: that is t"),
     ("dice", lambda t, p: 2 * (t | p).sum() / (t.sum() + p.sum()), "has the union where the int"),
     ("dice", lambda t, p: (t & p).sum() / (t.sum() + p.sum()), "half of it; divide by the mean"),
