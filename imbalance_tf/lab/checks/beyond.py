@@ -37,21 +37,21 @@ def shares_as_in_tumour(answer: Callable) -> None:
 
 @check
 def hard_repeats(answer: Callable) -> None:
-    """``answer(pool, share, batches)``: in how many batches each hard patch of a class comes.
+    """``answer(pool, patches, batches)``: in how many batches each hard patch of a class comes.
 
-    `pool` is how many of the class are hard, and `share` how many patches of a batch it gets. They
+    `pool` is how many of the class are hard, and `patches` how many of a batch it gets. They
     are filled from the pool, without repeats within the batch.
     """
-    for pool, share, batches in ((250, 24, 90), (10, 24, 90), (60, 20, 30)):
-        right = batches * min(share, pool) / pool
+    for pool, patches, batches in ((250, 24, 90), (10, 24, 90), (60, 20, 30)):
+        right = batches * min(patches, pool) / pool
         mistakes = {
-            "a hard patch comes at most once in a batch": batches * share / pool,
-            "those are all the patches; divide by how many are hard": batches * share,
+            "a hard patch comes at most once in a batch": batches * patches / pool,
+            "those are all the patches; divide by how many are hard": batches * patches,
             "that is one batch": right / batches,
             "upside down": 1 / right,
         }
-        where = f"{pool} hard, {share} a batch, {batches} batches: "
-        compare(answer(pool, share, batches), right, mistakes, where)
+        where = f"{pool} hard, {patches} a batch, {batches} batches: "
+        compare(answer(pool, patches, batches), right, mistakes, where)
 
 
 @check
