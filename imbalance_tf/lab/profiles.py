@@ -29,6 +29,30 @@ class Profile:
     patch_size: int = PATCH_SIZE
     threshold: float = THRESHOLD
 
+    def shows(self) -> str:
+        """What one training of this length can show, and what it cannot.
+
+        Examples
+        --------
+        >>> print(PROFILES["paper"].shows())
+        50,000 batches are as many as the paper's: where one run differs from the paper, its length
+        is not the reason.
+        """
+        batches, paper = (p.epochs * p.steps for p in (self, PROFILES["paper"]))
+        if batches >= paper:
+            return (
+                f"{batches:,} batches are as many as the paper's: where one run differs from the "
+                "paper, its length\nis not the reason."
+            )
+        of_paper = f"{batches:,} batches are {100 * batches / paper:.2g} % of the paper's {paper:,}"
+        if batches < 100:
+            return f"{of_paper}: they show that everything runs, and nothing else."
+        sees = " and what mining does to it" if batches >= 10_000 else ""
+        return (
+            f"{of_paper}: enough to see which tissue a sampling\nfavours{sees}, not to say which "
+            "arm is best after a longer training (notebook 10, section 10.4)."
+        )
+
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.special import softmax
+from scipy.special import logit, softmax
 
 from imbalance_tf.lab import checks
 
@@ -206,7 +206,29 @@ RIGHT = {
         lambda truth, first: np.bincount(truth[~first & (truth > 0)], minlength=4),
         lambda truth, first: [((truth == number) & ~first).sum() for number in (1, 2, 3)],
         lambda truth, first: {k: sum(truth[first == 0] == k) for k in range(1, 4)},
+        lambda truth, first: np.bincount(truth[(truth > 0) & ~first], minlength=6),
+        lambda truth, first: [((truth == number) & ~first).sum() for number in range(1, 5)],
         lambda truth, first: ((truth > 0) & ~first).sum(),
+    ],
+    "shares_as_in_tumour": [
+        lambda counts, m: np.r_[m, (1 - m) * counts[1:] / counts[1:].sum()],
+        lambda counts, m: [m] + [(1 - m) * c / sum(counts[1:]) for c in counts[1:]],
+        lambda counts, m: dict(enumerate(np.append(m, counts[1:] * (1 - m) / counts[1:].sum()))),
+    ],
+    "hard_repeats": [
+        lambda pool, share, batches: batches * min(share / pool, 1),
+        lambda pool, share, batches: batches if pool <= share else batches * share / pool,
+        lambda pool, share, batches: np.minimum(share, pool) * batches / pool,
+    ],
+    "lean": [
+        lambda natural, batch: batch / (1 - batch) / (natural / (1 - natural)),
+        lambda natural, batch: batch * (1 - natural) / (natural * (1 - batch)),
+        lambda natural, batch: np.exp(logit(batch) - logit(natural)),
+    ],
+    "cases_needed": [
+        lambda v: (1.96 * v.std(ddof=1) / v.mean()) ** 2,
+        lambda v: math.ceil(len(v) * (2 * stats.sem(v) / v.mean()) ** 2),
+        lambda v: len(v) * (np.ptp(mean_of_resamples(v)) / 2 / v.mean()) ** 2,
     ],
 }
 WRONG = [
@@ -300,6 +322,39 @@ WRONG = [
         lambda t, f: np.array([(~f & (t == n)).sum() / (t == n).sum() for n in (1, 2, 3)]),
         "those are shares",
     ),
+    ("shares_as_in_tumour", lambda c, m: np.ones(len(c)) / len(c), "equal shares of all classes"),
+    ("shares_as_in_tumour", lambda c, m: c / c.sum(), "those are the shares of the brain"),
+    (
+        "shares_as_in_tumour",
+        lambda c, m: [m] + [(1 - m) / (len(c) - 1)] * (len(c) - 1),
+        "others ge",
+    ),
+    ("shares_as_in_tumour", lambda c, m: np.r_[m, c[1:] / c[1:].sum()], "more than is left"),
+    ("shares_as_in_tumour", lambda c, m: np.r_[m, (1 - m) * c[1:] / c.sum()], "voxels of the tumo"),
+    ("shares_as_in_tumour", lambda c, m: (1 - m) * c[1:] / c[1:].sum(), "shape (3,) found, (4,)"),
+    (
+        "hard_repeats",
+        lambda pool, share, batches: batches * share / pool,
+        "at most once in a batch",
+    ),
+    ("hard_repeats", lambda pool, share, batches: batches * min(share, pool), "divide by how m"),
+    ("hard_repeats", lambda pool, share, batches: min(share, pool) / pool, "that is one batch"),
+    ("hard_repeats", lambda pool, share, batches: batches * share, "those are all the patches"),
+    ("hard_repeats", lambda pool, share, batches: pool / share / batches, "upside down"),
+    ("lean", lambda natural, batch: batch / natural, "that divides the shares"),
+    ("lean", lambda n, b: n / (1 - n) / (b / (1 - b)), "upside down"),
+    ("lean", lambda n, b: b / (1 - b), "those are the odds in the batch"),
+    ("lean", lambda n, b: logit(b) - logit(n), "that is its logarithm"),
+    ("lean", lambda n, b: b / (1 - b) - n / (1 - n), "that subtracts"),
+    (
+        "cases_needed",
+        lambda v: len(v) * 2 * stats.sem(v) / v.mean(),
+        "the square root of the cases",
+    ),
+    ("cases_needed", lambda v: (v.std() / v.mean()) ** 2, "that is one standard error"),
+    ("cases_needed", lambda v: (2 * stats.sem(v) / v.mean()) ** 2, "so many times as many"),
+    ("cases_needed", lambda v: (2 * v.std() / v.mean()) ** 2 - len(v), "that many more"),
+    ("cases_needed", lambda v: len(v) * (v.mean() / stats.sem(v) / 2) ** 2, "upside down"),
 ]
 ANSWERS = [(name, answer) for name, answers in RIGHT.items() for answer in answers]
 

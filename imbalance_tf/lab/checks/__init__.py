@@ -6,6 +6,7 @@ AssertionError with the same line.
 """
 
 from .batches import balanced_laws, is_hard, samples_per_voxel, split_by
+from .beyond import cases_needed, hard_repeats, lean, shares_as_in_tumour
 from .scores import (
     dice,
     interval,
@@ -17,13 +18,17 @@ from .scores import (
 
 __all__ = [
     "balanced_laws",
+    "cases_needed",
     "dice",
+    "hard_repeats",
     "interval",
     "is_hard",
+    "lean",
     "lost_by_the_first",
     "paired_difference",
     "prior_correction",
     "recalls",
     "samples_per_voxel",
+    "shares_as_in_tumour",
     "split_by",
 ]

@@ -180,6 +180,8 @@ def lost_by_the_first(answer: Callable) -> None:
     truth = generator.choice(4, p=[0.6, 0.2, 0.15, 0.05], size=(3, 20, 20))
     first = generator.random(truth.shape) < np.array([0.1, 0.9, 0.7, 0.5])[truth]
     found = values_of(answer(truth.copy(), first.copy()))
+    if found.any():  # there may be room for more classes
+        found = np.trim_zeros(np.atleast_1d(found), "b")
 
     def counts(where):
         each = np.bincount(truth[where], minlength=4)
