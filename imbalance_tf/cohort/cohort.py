@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from .arguments import expect, seed_of, whole
+from .arguments import expect, seed_of, settle, whole
 from .case import Case
 from .labels import LabelScheme
 from .names import as_one, expect_name
@@ -54,8 +54,7 @@ class Cohort(Sequence[Case]):
     def __post_init__(self) -> None:
         listed = not isinstance(self.modalities, str)
         expect(listed, "a list of names", modalities=self.modalities)
-        object.__setattr__(self, "cases", tuple(self.cases))
-        object.__setattr__(self, "modalities", tuple(self.modalities))
+        settle(self, cases=tuple(self.cases), modalities=tuple(self.modalities))
         for modality in self.modalities:
             expect_name(modality, "modality")
         seen: dict[str, str] = {}

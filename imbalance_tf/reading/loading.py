@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.arguments import one_of, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
@@ -80,7 +80,7 @@ def load_cohort(
     """
     folder = expanded(folder)
     cases = cases if cases is None else whole(1, cases=cases)
-    expect(on_error in ("raise", "skip"), "'raise' or 'skip'", on_error=on_error)
+    one_of("raise", "skip", on_error=on_error)
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
     store = Store(None if cache is None else expanded(cache))

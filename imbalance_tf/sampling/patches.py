@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from imbalance_tf._tensorflow import start, tf
-from imbalance_tf.cohort.arguments import expect, expect_sizes
+from imbalance_tf.cohort.arguments import expect_sizes, one_of
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.cohort.cohort import Cohort
 
@@ -125,7 +125,7 @@ def patch_dataset(
             f"sampler is a {type(sampler).__name__} whose cohort is {cohort!r}; an object with "
             f"draw(n) and a Cohort as its cohort is expected: where its centres lie"
         )
-    expect(target in ("centre", "patch"), "'centre' or 'patch'", target=target)
+    one_of("centre", "patch", target=target)
 
     start()
 
