@@ -13,8 +13,6 @@ from .arguments import settle
 from .names import expect_name
 from .runs import Runs, runs_of
 
-__all__ = ["AIR", "SYNTHETIC", "Case", "box_of", "digest_of"]
-
 AIR = -5.0
 """Intensity outside the brain. z-scores in the brain are clipped to [-5, 5], so nothing in the
 brain is darker, and air cannot look like average brain (which is 0)."""

@@ -13,8 +13,6 @@ from .case import Case
 from .labels import LabelScheme
 from .names import as_one, expect_name
 
-__all__ = ["Cohort"]
-
 
 @dataclass(frozen=True, eq=False)
 class Cohort(Sequence[Case]):

@@ -11,17 +11,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = [
-    "alone",
-    "digest",
-    "expanded",
-    "remove_own",
-    "room_for",
-    "set_aside",
-    "whole_folder",
-    "write_whole",
-]
-
 
 def expanded(path: str | os.PathLike) -> Path:
     """A path as a shell would take it: ``~`` is the home folder of the person."""

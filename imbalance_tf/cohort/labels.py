@@ -17,8 +17,6 @@ from .arguments import settle
 from .disk import expanded
 from .names import name_problem
 
-__all__ = ["SCHEMES", "SCHEME_FILE", "LabelScheme"]
-
 _COLUMNS = ("case", "region", "dice", "volume ratio")
 _DERIVED = ("volume ", "cases ")  # before the name of a region: other columns of the tables
 SCHEME_FILE = "scheme.toml"

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.labels import LabelScheme
 from .dice import doublings
 from .intervals import by_case, interval
 
-__all__ = ["compare_with_paper", "ratio_claim", "study_claims", "verdict"]
-
 Tables = Mapping[str, pd.DataFrame]
 
 

@@ -9,8 +9,6 @@ from imbalance_tf._tensorflow import keras
 from imbalance_tf.cohort.arguments import one_of, seed_of, whole
 from imbalance_tf.cohort.case import AIR
 
-__all__ = ["checked_slices", "expect_network", "seeds_of"]
-
 
 def expect_network(*, channels: Any, classes: Any, precision: Any) -> None:
     """ValueError if no network can be made with these."""

@@ -16,8 +16,6 @@ from .finding import CaseFiles, find_cases
 from .scan import CaseArrays
 from .store import Store, allow_open_files
 
-__all__ = ["load_cohort"]
-
 
 def load_cohort(
     folder: str | os.PathLike,

@@ -16,8 +16,6 @@ from .finding import CaseFiles
 from .headers import ScanError
 from .volumes import Opened, Volume, open_scan, volume_of
 
-__all__ = ["VERSION", "CaseArrays", "read_case"]
-
 VERSION = 3
 """Raised whenever the same files give other arrays than before."""
 _OFF = 1e-3

@@ -21,8 +21,6 @@ from .finding import CaseFiles
 from .headers import files_of
 from .scan import VERSION, CaseArrays
 
-__all__ = ["Store", "allow_open_files"]
-
 CONTENTS, ARRAYS = "case.json", "arrays.bin"
 _OWN = (CONTENTS, ARRAYS, "arrays.json", "labels-*.bin", "labels-*.json", ".*.partial")
 _ALIGNMENT = 64

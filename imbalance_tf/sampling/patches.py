@@ -15,8 +15,6 @@ from .calls import waited_for
 from .paper import BATCH_SIZE, PATCH_SIZE
 from .protocol import Sampler, checked_centres
 
-__all__ = ["cut_patches", "patch_dataset"]
-
 
 def cut_patches(
     volumes: Sequence[np.ndarray],

@@ -17,8 +17,6 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
 
-__all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler", "as_shares"]
-
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 spread evenly (Weyl, Kronecker)
 _NO_CENTRES = np.zeros((0, 4), np.int32)
 

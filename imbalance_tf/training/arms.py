@@ -12,8 +12,6 @@ from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
 from .parts import Part
 
-__all__ = ["ARMS", "PAPER_ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
-
 
 @dataclass(frozen=True)
 class Mining(Part):

@@ -17,8 +17,6 @@ from imbalance_tf.sampling.samplers import (
 
 from .parts import Part
 
-__all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
-
 
 @dataclass(frozen=True)
 class Sampling(Part):

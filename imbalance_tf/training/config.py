@@ -21,8 +21,6 @@ from .batches import Random
 from .parts import rebuilt
 from .task import ALL, FIRST, SECOND
 
-__all__ = ["PRECISIONS", "TRAINING_VERSION", "ExperimentConfig", "Training"]
-
 TRAINING_VERSION = 1
 """Raised whenever the same arm trains another model: another network, other batches, other
 defaults. `test_training_version` fails when that has been forgotten."""

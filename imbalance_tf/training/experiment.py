@@ -19,8 +19,6 @@ from .config import ExperimentConfig, Training
 from .folder import read_history, read_training, write_config
 from .result import TABLES, ExperimentResult
 
-__all__ = ["finished_share", "remove_private", "run_experiment", "run_folder"]
-
 
 def run_experiment(
     config: ExperimentConfig,

@@ -10,8 +10,6 @@ from imbalance_tf.cohort.arguments import expect, is_number, one_of
 
 from .parts import Part
 
-__all__ = ["CrossEntropy", "DiceCrossEntropy", "Focal", "LogitAdjusted", "Loss"]
-
 
 @dataclass(frozen=True)
 class Loss(Part):

@@ -15,8 +15,6 @@ from imbalance_tf.sampling.paper import THRESHOLD
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import HardExampleSampler
 
-__all__ = ["HardExampleMining", "mine"]
-
 _BATCH = 500  # patches at a time
 _STREAM = 1  # keeps the candidates' random numbers apart from those of the batches
 

@@ -10,8 +10,6 @@ from imbalance_tf.cohort.arguments import expect, settle, whole
 
 from .parts import Part
 
-__all__ = ["Network", "PatchCNN", "UNet"]
-
 
 @dataclass(frozen=True)
 class Network(Part):

@@ -7,8 +7,6 @@ import textwrap
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-__all__ = ["Part", "rebuilt"]
-
 _PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
 
 

@@ -20,8 +20,6 @@ from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
 
-__all__ = ["Prepared", "train"]
-
 
 class Prepared:
     """What a training needs, made from its config and cohort: its sampler, batches and mining.

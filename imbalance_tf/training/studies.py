@@ -12,8 +12,6 @@ from imbalance_tf.cohort.names import expect_name
 from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
 
-__all__ = ["STUDIES", "Study"]
-
 LONGEST_EPOCH = 1000  # batches, as in the paper
 
 

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from .scans import shown_channel
 from .style import GREYS, class_colours, class_legend, described, panels, span
 
-__all__ = ["case_page"]
-
 MARGIN = 5
 PLANES = ("axial", "coronal", "sagittal")
 

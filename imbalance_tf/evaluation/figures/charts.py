@@ -21,8 +21,6 @@ from .style import (
     span,
 )
 
-__all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
-
 
 def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     """Shares of the brain by class on a log scale: one ring per case, a diamond for all together.

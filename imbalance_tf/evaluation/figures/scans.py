@@ -18,8 +18,6 @@ from imbalance_tf.cohort.labels import LabelScheme
 
 from .style import GREYS, INK, class_colours, class_legend, described, panels
 
-__all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
-
 
 def modalities(cohort: Cohort, case_id: str) -> Figure:
     """The slice with most tumour in every modality, and below the same with the labels over it.

@@ -7,5 +7,3 @@ two beside each other.
 from . import targets
 from .measures import measure_case
 from .table import realism_table, summarise
-
-__all__ = ["measure_case", "realism_table", "summarise", "targets"]

@@ -10,8 +10,6 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .targets import CLASSES, DEAD
 
-__all__ = ["measure_case"]
-
 PATCH_MM, LARGE_MM3 = 64, 50
 THIN_MM = 1.5
 """Pieces and gradients depend on voxel size: measured only where slices are this thin."""

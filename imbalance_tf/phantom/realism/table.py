@@ -11,8 +11,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from . import targets
 from .measures import measure_case
 
-__all__ = ["realism_table", "summarise"]
-
 Row = tuple[str, str, float | np.floating, float, float]
 
 
