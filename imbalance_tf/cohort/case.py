@@ -165,7 +165,8 @@ class Case:
         """The part (s, h, w) of a map on the grid of the whole scan that the case holds."""
         return whole[self.box]
 
-    def widest_slice(self) -> int:
-        """Number of the slice with most tumour; of the middle slice if there is no tumour."""
-        tumour = (self.labels > 0).sum(axis=(1, 2))
+    def widest_slice(self, axis: int = 0) -> int:
+        """Number of the slice with most tumour, across an axis of the arrays; of the middle slice
+        if there is no tumour."""
+        tumour = np.moveaxis(self.labels > 0, axis, 0).sum(axis=(1, 2))
         return int(tumour.argmax()) if tumour.any() else len(tumour) // 2

@@ -186,7 +186,9 @@ def dice_by_case(
         f"{name}: {span(pd.Series({arm: table[name].mean() for arm, table in dice.items()}))}."
         for name in columns
     ]
-    return described(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
+    return described(
+        figure, f"Dice of every test case, {', '.join(dice)}. Means of {' '.join(means)}"
+    )
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
@@ -226,12 +228,8 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         f"{name}: {span(pd.Series({arm: table[name].median() for arm, table in ratios.items()}))}."
         for name in columns
     ]
-    text = f"Predicted over true volume of every case, {_names(ratios)}. "
+    text = f"Predicted over true volume of every case, {', '.join(ratios)}. "
     return described(figure, f"{text}Medians of {' '.join(medians)}")
-
-
-def _names(arms: Mapping[str, pd.DataFrame]) -> str:
-    return ", ".join(arms)
 
 
 def _offsets(count: int) -> np.ndarray:
