@@ -17,9 +17,9 @@ def expanded(path: str | os.PathLike) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def digest(content: bytes) -> str:
-    """What tells two contents apart: 32 hexadecimal digits."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def digest(content: bytes, size: int = 16) -> str:
+    """What tells two contents apart: `size` bytes as hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=size).hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
