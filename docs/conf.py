@@ -137,12 +137,13 @@ MODULES = {"evaluation": ["evaluation.intervals", "evaluation.figures"], "lab": 
 def reference(room):
     """Every public name of a room, by its kind, in the order of ``__init__.pyi``; its modules."""
     lines = ["", "```{eval-rst}"]
-    for line in ast.parse((ROOT / "imbalance_tf" / "__init__.pyi").read_text()).body[1:]:
-        name, module = line.names[0].name, f"imbalance_tf.{line.module}"
-        if line.module.split(".")[0] != room:
+    parsed = ast.parse((ROOT / "imbalance_tf" / "__init__.pyi").read_text())
+    named = [(line.module, each.name) for line in parsed.body[1:] for each in line.names]
+    for origin, name in named:
+        if origin.split(".")[0] != room:
             continue
         if name.isupper():  # autodoc looks for the text of a value only where it is defined
-            text = ModuleAnalyzer.for_module(module).find_attr_docs()["", name]
+            text = ModuleAnalyzer.for_module(f"imbalance_tf.{origin}").find_attr_docs()["", name]
             lines += [f".. py:data:: imbalance_tf.{name}", "", *(f"   {each}" for each in text)]
         else:
             kind = "class" if name[0].isupper() else "function"
@@ -153,7 +154,9 @@ def reference(room):
     for module in MODULES.get(room, []):
         title = module.rpartition(".")[2].capitalize()
         lines += ["```", f"## {title}", "```{eval-rst}"]
-        lines += [f".. automodule:: imbalance_tf.{module}", "   :imported-members:"]
+        lines.append(f".. automodule:: imbalance_tf.{module}")
+        if (ROOT / "imbalance_tf" / module.replace(".", "/")).is_dir():
+            lines.append("   :imported-members:")
     return "\n".join([*lines, "```", ""])
 
 
