@@ -106,6 +106,18 @@ def test_a_study_of_a_file_is_taken_as_it_is(own_file):
     assert [arm.name for arm in study.arms] == ["random", "hard"]
 
 
+def test_a_study_at_other_lengths_keeps_the_command_that_asks_for_them(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "imbalance_tf.lab.study.carry_out",
+        lambda study, *_, command: asked.append((study, command)),
+    )
+    assert _study("paper", "--batches", 250, "--batches", 4000).exit_code == 0
+    ((study, command),) = asked
+    assert study.lengths == (250, 4000)
+    assert command == "imbalance-tf study paper --batches 250 --batches 4000"
+
+
 @pytest.mark.parametrize(
     ("text", "name", "lines"), [(ARM, "mostly healthy", 5), (IDEA, "smoothed", 25)]
 )
