@@ -1,6 +1,8 @@
 """What the tests share: small NIfTI cases on disk, and slow obvious ways."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import nibabel as nib
@@ -11,12 +13,35 @@ from imbalance_tf import AIR
 from imbalance_tf.sampling.patches import cut_patches
 
 SHAPE = (40, 36, 12)
+collect_ignore = ["browser"]  # those are for `pytest tests/browser`
 
 
 @pytest.fixture(scope="session")
 def fresh_environment():
     """The environment as a person has it: importing the package in this process changed it."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TF_CPP_")}
+
+
+@pytest.fixture(scope="session")
+def run_smoke(fresh_environment):
+    """What the lab prints in the smoke profile, as a person runs it in a folder."""
+
+    def run(folder, *options, **variables):
+        done = subprocess.run(
+            [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke", *options],
+            cwd=folder, env={**fresh_environment, **variables}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory, run_smoke):
+    """The folder of the whole lab, which is run once for all tests, and what was printed."""
+    folder = tmp_path_factory.mktemp("smoke")
+    return folder / "results" / "smoke", run_smoke(folder, "--all", STRICT="1")
 
 
 def stacked(cohort, name):

@@ -33,10 +33,10 @@ def test_the_readme_has_the_two_commands_in_its_first_lines():
 
 
 def test_links_of_the_documents_lead_somewhere():
-    for document in ROOT.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             if not target.startswith(("http:", "https:")):
-                assert (ROOT / target).exists(), f"{document.name} links to {target}"
+                assert (document.parent / target).exists(), f"{document} links to {target}"
 
 
 def test_the_lock_holds_every_dependency_with_hashes_and_no_address():

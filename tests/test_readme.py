@@ -1,4 +1,5 @@
-"""The Python blocks of the README, run in order as one script on a small made-up BraTS 2021."""
+"""The Python blocks of the README and of what goes on from it, run as one script on a small made-up
+BraTS 2021."""
 
 import itertools
 import re
@@ -15,19 +16,23 @@ from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+HOWTO = [ROOT / "docs/howto" / f"own_{what}.md" for what in ("training", "arm")]
+HOWTO += [ROOT / "docs/howto/many_machines.md"]
 LENGTHS = {
     "test_cases=30": "test_cases=1",
     "steps=1000": "steps=8",
     "epochs=50": "epochs=2",
 }
-"""Everything that is replaced: a length of the README, and the one that is run."""
+"""Everything that is replaced: a length of the documents, and the one that is run."""
 
 
 def _blocks():
-    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    text = "".join(path.read_text() for path in [README, *HOWTO])
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     missing = [length for length in LENGTHS if not any(length in block for block in blocks)]
-    assert not missing, f"the README has no {missing} any more; change LENGTHS"
+    assert not missing, f"no block has {missing} any more; change LENGTHS"
     for length, shorter in LENGTHS.items():
         blocks = [re.sub(rf"\b{length}\b", shorter, block) for block in blocks]
     return blocks
@@ -80,11 +85,13 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):
 
     lab.study.assert_called_once_with("remedies", client="client")
     assert names["mine"].mining.threshold == 0.9
+    loss = names["smoothed"].loss.build(np.full(4, 0.25))
+    assert np.allclose(loss(np.array([1, 3]), np.zeros((2, 4))), np.log(4))
     assert (len(names["train"]), len(names["test"])) == (2, 1)
     assert any(len(pool) for pool in names["sampler"].pool)
     assert names["probabilities"].shape == (*names["case"].labels.shape, 4)
     assert np.allclose(names["probabilities"].sum(axis=-1), 1, atol=1e-5)
-    # The last block trains a U-Net on the same sampler.
+    # A U-Net was trained on the same sampler.
     assert names["model"].output_shape == (None, None, None, 4)
     first, last = names["history"].history["loss"]
     assert last < 0.8 * first

@@ -68,8 +68,9 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
 def dice_scores(truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme) -> dict[str, float]:
     """Dice of each scored region and of each class.
 
-    Dice = 2 |P and T| / (|P| + |T|). The paper (section V) prints a union where the intersection
-    is meant. A region that is absent from both has no Dice (NaN); absent from the truth only, 0.
+    ``Dice = 2 |P and T| / (|P| + |T|)``. The paper (section V) prints a union where the
+    intersection is meant. A region that is absent from both has no Dice (NaN); absent from the
+    truth only, 0.
 
     Parameters
     ----------

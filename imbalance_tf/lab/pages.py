@@ -19,12 +19,20 @@ __all__ = ["SETTINGS", "TABLE", "write_page", "write_start_page"]
 SETTINGS, TABLE = "lab.json", "dice_comparison.csv"
 _STYLE = """
 :root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+body { background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif;
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse } th, td { padding: .2rem .8rem; text-align: right }
 tr { border-bottom: 1px solid #888 }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1rem }
 .figures img { width: 100%; background: white }
 """
+# Some greys and code colours of nbconvert's pages have less contrast than 4.5:1.
+_READABLE = """
+<style>:root {
+  --jp-cell-prompt-not-active-opacity: 1; --jp-mirror-editor-number-color: #006400;
+  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-comment-color: #2f6060;
+}</style>
+</head>"""
 
 
 def write_page(executed: Path, out: Path) -> None:
@@ -50,6 +58,7 @@ def write_page(executed: Path, out: Path) -> None:
         old.unlink()
     for number, (picture, _) in enumerate(pictures, start=1):
         write_whole(out / "figures" / f"{name}_{number:02}.png", picture)
+    html = _without_empty_headers(html.replace("</head>", _READABLE, 1))
     write_whole(out / "html" / f"{name}.html", html)
     write_start_page(out)
 
@@ -61,8 +70,12 @@ def write_start_page(out: Path) -> Path:
     """
     sections = []
     if (out / TABLE).exists():
-        table = pd.read_csv(out / TABLE, index_col=0).round(3).dropna(axis="columns", how="all")
-        sections.append("<h2>Mean Dice over the test cases</h2>" + table.to_html(border=0))
+        table = pd.read_csv(out / TABLE, index_col=0).dropna(axis="columns", how="all")
+        table = table.T.rename_axis(None, axis="columns")  # the other way round it is too wide
+        sections.append(
+            "<h2>Mean Dice over the test cases</h2>"
+            + table.to_html(border=0, float_format="{:.3g}".format)
+        )
     notebooks = {
         path.stem: nbformat.read(path, as_version=4)
         for path in sorted((out / "notebooks").glob("[!.]*.ipynb"))
@@ -91,8 +104,13 @@ def write_start_page(out: Path) -> Path:
         f"<style>{_STYLE}</style></head><body><main><h1>Results of the lab</h1><p>{made}</p>"
         f"{''.join(sections)}</main></body></html>\n"
     )
-    write_whole(out / "index.html", html)
+    write_whole(out / "index.html", _without_empty_headers(html))
     return out / "index.html"
+
+
+def _without_empty_headers(html: str) -> str:
+    """A screen reader announces headers of tables, and pandas leaves the corner empty."""
+    return re.sub(r"<th([^>]*)>\s*(&nbsp;)?\s*</th>", r"<td\1></td>", html)
 
 
 def _title(notebook: nbformat.NotebookNode, name: str) -> str:

@@ -65,6 +65,7 @@ PROFILES: Mapping[str, Profile] = {
         Profile("paper", 50, 1000, candidates_per_class=5000, cases=30, slice_thickness=1),
     )
 }
+"""How long the lab trains, and on how many embedded cases, by name."""
 
 
 def profile_named(name: str) -> Profile:

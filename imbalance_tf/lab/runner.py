@@ -11,19 +11,23 @@ import click
 from filelock import FileLock, Timeout
 
 from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
+from imbalance_tf.reading.finding import find_cases
 from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.result import ExperimentResult
 
-from .estimate import Forecast
+from .estimate import Forecast, estimate_hours
 from .notebooks import NotebookError, execute_notebook
 from .pages import SETTINGS, TABLE, write_start_page
+from .profiles import TEST_SHARE
 from .workspace import open_lab
 
 __all__ = ["run_lab"]
 
-MANY = 20  # with more test cases, the time that it will take is said beforehand
+MANY = 20  # with more cases, the time that it will take is said beforehand
+_FIRST = 6
 
 
 def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
@@ -72,6 +76,8 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     which would stay in memory beside those of the notebooks.
     """
     click.echo("Reading the cohort" + ("" if settings["data"] else ", the embedded one"))
+    if settings["data"] and not settings["cases"] and not (out / "cache").exists():
+        _say_beforehand(out, settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # printed below, without a line of code
         lab = open_lab(**settings, out=out)
@@ -93,6 +99,28 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
             f"again at any time; --test-cases, and --cases with a folder of your own, shorten it."
         )
     return folders, lab.train.scheme, forecast
+
+
+def _say_beforehand(out: Path, settings: dict) -> None:
+    """What a large folder will take, measured on its first cases; the store keeps these."""
+    cases = len(find_cases(Path(settings["data"]), files=settings["files"] or None).cases)
+    if cases <= MANY:
+        return
+    begun = time.monotonic()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            lab = open_lab(**settings | {"cases": _FIRST, "test_cases": 0}, out=out)
+    except CohortError:  # what is wrong is said of all cases together
+        return
+    reading = (time.monotonic() - begun) / _FIRST * (cases - _FIRST)
+    tested = settings["test_cases"] or round(TEST_SHARE * cases)
+    hours = sum(estimate_hours(lab, test_cases=tested).values())
+    click.echo(
+        f"{cases} cases: to read them will take about {reading / 60:.0f} minutes, to train with "
+        f"the three strategies and segment {tested} cases with each {hours:.1f} hours. It can be "
+        f"stopped and started again at any time; --cases and --test-cases shorten it."
+    )
 
 
 def _execute_all(

@@ -8,7 +8,6 @@ from imbalance_tf.cohort.cohort import Cohort
 __all__ = ["ClassIndex"]
 
 _BLOCK = 32  # runs
-_GROUP = 32  # blocks
 
 
 class ClassIndex:
@@ -37,45 +36,52 @@ class ClassIndex:
 
     def __init__(self, cohort: Cohort):
         expect(isinstance(cohort, Cohort), "a Cohort", cohort=cohort)
-        classes, cases = len(cohort.scheme.classes), len(cohort)
+        classes = len(cohort.scheme.classes)
         self.case_counts = cohort.class_counts()
         self.counts = self.case_counts.sum(axis=0)
         self.first = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-        # Ranks go by class, then by case.
-        voxels = self.case_counts.T.ravel()
-        self._case_firsts = np.cumsum(voxels) - voxels  # first rank per class and case
-        self._cases = cases
         shapes = cohort.shapes
         self._widths = shapes[:, 2]
         self._areas = shapes[:, 1] * shapes[:, 2]
 
-        # A rank is looked up by bisection among groups, then compared with all blocks of the group
-        # and all runs of the block: a bisection down to the runs would miss the processor's cache
-        # at every step. A block keeps the ends of its runs (ranks within the block) and the low
-        # and high halves of their starts in one place of memory.
-        runs = sum(len(case.runs.starts) for case in cohort)
-        blocks = -(-runs // _BLOCK)
+        # Ranks go by class, then by case; the runs of a case and class fill blocks of their own. A
+        # block keeps the ends of its runs (ranks within the block) and the low and high halves of
+        # their starts in one place of memory: the processor fetches it once.
+        pieces = [
+            (number, case.runs, slice(*case.runs.bounds[own : own + 2]))
+            for each in range(classes)
+            for number, case in enumerate(cohort)
+            for own in np.flatnonzero(case.runs.classes == each)
+        ]
+        filled = [-(-(part.stop - part.start) // _BLOCK) for _, _, part in pieces]
         longest = max((int(case.runs.lengths.max(initial=0)) for case in cohort), default=0)
         word = np.min_scalar_type(max(_BLOCK * longest, 0xFFFF))
-        fields = np.zeros((3, blocks * _BLOCK), word)
-        filled = 0
-        for number in range(classes):
-            for case in cohort:
-                for own in np.flatnonzero(case.runs.classes == number):
-                    part = slice(*case.runs.bounds[own : own + 2])
-                    into = slice(filled, filled + part.stop - part.start)
-                    fields[0, into] = case.runs.lengths[part]
-                    fields[1, into] = case.runs.starts[part] & 0xFFFF
-                    fields[2, into] = case.runs.starts[part] >> 16
-                    filled = into.stop
-        self._blocks = fields.reshape(3, blocks, _BLOCK).swapaxes(0, 1).copy()
+        self._blocks = np.zeros((sum(filled), 3, _BLOCK), word)
+        self._cases = np.repeat([number for number, _, _ in pieces], filled).astype(np.int32)
+        ends = np.cumsum(filled)
+        for (_, runs, part), begin, end in zip(pieces, ends - filled, ends, strict=True):
+            fields = np.zeros((3, (end - begin) * _BLOCK), word)
+            fields[:, : part.stop - part.start] = (
+                runs.lengths[part],
+                runs.starts[part] & 0xFFFF,
+                runs.starts[part] >> 16,
+            )
+            self._blocks[begin:end] = fields.reshape(3, -1, _BLOCK).swapaxes(0, 1)
         np.cumsum(self._blocks[:, 0], axis=1, dtype=word, out=self._blocks[:, 0])
-        groups = -(-blocks // _GROUP)
-        firsts = np.full(groups * _GROUP, np.iinfo(np.int64).max)
-        ends = np.cumsum(self._blocks[:, 0, -1], dtype=np.int64)
-        firsts[:blocks] = ends - self._blocks[:, 0, -1]
-        self._firsts = firsts.reshape(groups, _GROUP)  # first rank per block
-        self._group_firsts = self._firsts[:, 0].copy()
+        self._guide_to(self._blocks[:, 0, -1].astype(np.int64))
+
+    def _guide_to(self, voxels: np.ndarray) -> None:
+        """Where to look for a rank: a table of blocks (Chen & Asau 1974), not a bisection, which
+        would miss the processor's cache at every step."""
+        ends = np.cumsum(voxels)
+        firsts = ends - voxels
+        mean = self.total // max(len(voxels), 1)
+        self._shift = max(mean.bit_length() - 1, 0)
+        marks = np.arange((self.total >> self._shift) + 2) << self._shift
+        self._guide = (np.searchsorted(firsts, marks, side="right") - 1).astype(np.int32)
+        self._near = np.arange(np.diff(self._guide).max(initial=0) + 1)
+        beyond = np.full(len(self._near), np.iinfo(np.int64).max)
+        self._firsts = np.concatenate([firsts, beyond])  # first rank per block
 
     @property
     def total(self) -> int:
@@ -85,7 +91,7 @@ class ClassIndex:
     @property
     def nbytes(self) -> int:
         """Memory of the index in bytes."""
-        held = (self._blocks, self._firsts, self._group_firsts, self._case_firsts)
+        held = (self._blocks, self._cases, self._firsts, self._guide)
         return self.case_counts.nbytes + sum(array.nbytes for array in held)
 
     def centres(self, ranks: np.ndarray) -> np.ndarray:
@@ -94,16 +100,17 @@ class ClassIndex:
         Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
         """
         ranks = np.asarray(ranks, np.int64)
-        group = np.searchsorted(self._group_firsts, ranks, side="right") - 1
-        block = group * _GROUP - 1 + np.count_nonzero(self._firsts[group] <= ranks[:, None], axis=1)
-        offset = ranks - self._firsts.ravel()[block]
+        block = self._guide[ranks >> self._shift]
+        near = self._firsts[block[:, None] + self._near]
+        block += np.count_nonzero(near <= ranks[:, None], axis=1) - 1
+        offset = ranks - self._firsts[block]
         found = self._blocks[block]
         run = np.count_nonzero(found[:, 0] <= offset[:, None], axis=1)
         each = np.arange(len(run))
         begin = np.where(run > 0, found[each, 0, run - 1], 0)
         start = found[each, 1, run].astype(np.int64) + (found[each, 2, run].astype(np.int64) << 16)
         position = start + (offset - begin)
-        case = (np.searchsorted(self._case_firsts, ranks, side="right") - 1) % self._cases
+        case = self._cases[block]
         number, rest = np.divmod(position, self._areas[case])
         row, column = np.divmod(rest, self._widths[case])
         return np.stack([case, number, row, column], axis=-1).astype(np.int32)

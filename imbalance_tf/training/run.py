@@ -177,7 +177,7 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
                 # appends to the file that a resumed run reads: a kill may leave any of them torn.
                 # Here each file is replaced whole, and the model's also counts the epochs.
                 keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws, on_epoch_end=save),
-                _TimeLeft(config.epochs),
+                _SignsOfLife(config.epochs, config.steps),
             ],
             class_weight=training.arm.loss.class_weight(prepared.shares),
             shuffle=False,  # the sampler has shuffled
@@ -211,19 +211,29 @@ def _save_whole(model: keras.Model, path: Path) -> None:
         os.replace(saving, path)
 
 
-class _TimeLeft(keras.callbacks.Callback):
-    """After an epoch, prints how long the training still takes, if more than two minutes."""
+class _SignsOfLife(keras.callbacks.Callback):
+    """Within an epoch, prints every few seconds how far it is; after it, how long the training
+    still takes, if more than two minutes."""
 
-    def __init__(self, epochs: int):
+    def __init__(self, epochs: int, steps: int):
         super().__init__()
-        self.epochs = epochs
+        self.epochs, self.steps = epochs, steps
         self.ended: list[float] = []
+        self.said = 0.0
 
     def on_train_begin(self, logs=None):
-        self.ended = [time.monotonic()]
+        self.said = time.monotonic()
+        self.ended = [self.said]
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if now - self.said > 5 and batch + 1 < self.steps:
+            self.said = now
+            print(f"batch {batch + 1} of {self.steps}", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.ended.append(time.monotonic())
+        self.said = time.monotonic()
+        self.ended.append(self.said)
         seconds = self.ended[-1] - self.ended[-2]
         if len(self.ended) > 2:  # the first epoch of a session also compiles
             seconds = (self.ended[-1] - self.ended[1]) / (len(self.ended) - 2)

@@ -1,11 +1,13 @@
 """What the figures show, read back from their artists."""
 
+import ast
 import base64
 import html
 import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from imbalance_tf import SCHEMES
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.figures import scans, style
+from imbalance_tf.lab.notebooks import notebook_paths
 
 CLASSES = SCHEMES["brats2013"].classes
 COLOURS = style.class_colours(CLASSES)
@@ -128,6 +131,35 @@ def test_every_line_mark_and_bar_stands_out_from_white(tables, epochs, shares, d
             for bar in axis.patches:
                 assert contrast(bar.get_edgecolor()) >= 3
                 assert bar.get_linewidth() > 0
+
+
+def test_the_lines_of_any_number_of_arms_stand_out_from_white():
+    for name, look in style.arm_styles([*STRATEGIES, *map(str, range(60))]).items():
+        outlines = [effect._gc["foreground"] for effect in look.get("path_effects", ())]
+        assert max(map(contrast, [look["color"], *outlines])) >= 3, name
+    assert contrast(style.INK) >= 3
+
+
+def calls_with_a_colour():
+    """Of every notebook: name, call, colour, for colours that are written down in it."""
+    for path in notebook_paths():
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                for call in ast.walk(ast.parse(cell.source.replace("%matplotlib inline", ""))):
+                    for word in call.keywords if isinstance(call, ast.Call) else ():
+                        if word.arg == "color" and isinstance(word.value, ast.Constant):
+                            yield path.stem, call, word.value.value
+
+
+def test_what_a_notebook_draws_itself_stands_out_from_white():
+    """Or has an edge that does. Only guides and areas behind all else may be faint."""
+    calls = list(calls_with_a_colour())
+    assert len(calls) > 20
+    for name, call, colour in calls:
+        words = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        edged = {"edgecolor", "markeredgecolor", None} & set(words)  # None: **OUTLINE, **edges
+        guide = words.get("zorder") == "0" or call.func.attr in ("grid", "axvspan")
+        assert contrast(colour) >= 3 or edged or guide, (name, ast.unparse(call))
 
 
 def test_a_figure_is_closed_so_that_a_notebook_shows_it_once(cohort, tables, epochs, shares, drawn):

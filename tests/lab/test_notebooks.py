@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -92,23 +90,6 @@ def test_one_tagged_annotated_parameters_cell(path):
         assert parameter["help"]
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory, fresh_environment):
-    """The whole lab in the smoke profile, as a person runs it, from another folder."""
-    folder = tmp_path_factory.mktemp("smoke")
-    done = _run(folder, {**fresh_environment, "STRICT": "1"}, "--all")
-    return folder / "results" / "smoke", done.stdout
-
-
-def _run(folder, environment, *options):
-    done = subprocess.run(
-        [sys.executable, "-m", "imbalance_tf.lab.cli", "run", "--profile", "smoke", *options],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
-
-
 def test_the_lab_leaves_all_that_it_promises(smoke):
     out, printed = smoke
     for name in NAMES:
@@ -181,12 +162,12 @@ def test_the_pages_load_nothing_from_the_network(smoke):
         assert not re.findall(r"https?://[\w.-]*(?:cdn|unpkg)", page)
 
 
-def test_a_second_run_reads_what_is_there(smoke, fresh_environment):
+def test_a_second_run_reads_what_is_there(smoke, run_smoke):
     out, printed = smoke
     kept = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.is_file()}
     phantom = {p: p.stat().st_mtime_ns for p in out.glob("phantom-*/*/*.nii.gz")}
     assert len(phantom) == 20
-    again = _run(out.parent.parent, fresh_environment).stdout
+    again = run_smoke(out.parent.parent)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert {p: p.stat().st_mtime_ns for p in phantom} == phantom
     assert "Epoch" in printed
@@ -222,12 +203,23 @@ def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path)
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_a_students_notebook_runs_before_anything_is_written_in_it(smoke, path, tmp_path):
     student = built(path, "student")
-    tagged = {tag: cell for cell in student.cells for tag in cell.metadata.get("tags", [])}
-    if "exercise" not in tagged:
+    checked = _tagged(student, "check")
+    if not checked:
         return  # it is the notebook that was executed
-    tagged["parameters"].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
+    _tagged(student, "parameters")[0].source += f"\nprofile, out = 'smoke', {str(smoke[0])!r}"
     NotebookClient(student, kernel_name="python3", iopub_timeout=120).execute(cwd=str(tmp_path))
-    assert "right" not in tagged["check"].outputs[0].text
+    for cell in checked:
+        (said,) = cell.outputs
+        assert said.text.startswith(cell.source.rpartition("checks.")[2].partition("(")[0])
+        assert "your code stopped" not in said.text, "a stub is no mistake"
+        assert not said.text.endswith(": right\n")
+    for cell in student.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", output.text
+
+
+def _tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
 def _shown(cell):
@@ -277,12 +269,12 @@ def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_c
     assert len(list((tmp_path / "out" / "runs").glob("[!.]*"))) == 3
 
 
-def test_another_disease_goes_through_the_whole_lab(tmp_path, fresh_environment):
+def test_another_disease_goes_through_the_whole_lab(tmp_path, run_smoke):
     """Two classes, one region, a scheme from a TOML file: nothing in the lab is about tumours."""
     cases = write_phantom_cohort(
         tmp_path / "cases", cases=4, slice_thickness=10, disease="lesions", progress=False
     )
-    _run(tmp_path, fresh_environment, "--all", "--data", str(cases))
+    run_smoke(tmp_path, "--all", "--data", str(cases))
     out = tmp_path / "results" / "smoke"
     table = pd.read_csv(out / "dice_comparison.csv", index_col="strategy")
     assert table.index.tolist() == ["random", "balanced", "hard"]
@@ -293,12 +285,12 @@ def test_another_disease_goes_through_the_whole_lab(tmp_path, fresh_environment)
         assert "enhancing" not in "".join(printed)
 
 
-def test_one_notebook_is_run_by_its_number(tmp_path, fresh_environment):
-    done = _run(tmp_path, fresh_environment, "01")
+def test_one_notebook_is_run_by_its_number(tmp_path, run_smoke):
+    printed = run_smoke(tmp_path, "01")
     out = tmp_path / "results" / "smoke"
     assert [path.stem for path in (out / "html").iterdir()] == ["01_data_exploration"]
-    assert f"Start here: {out / 'index.html'}" in done.stdout
-    assert "Mean Dice" not in done.stdout, "nothing is trained yet"
+    assert f"Start here: {out / 'index.html'}" in printed
+    assert "Mean Dice" not in printed, "nothing is trained yet"
 
 
 def test_a_notebook_that_is_none_is_refused():

@@ -316,7 +316,7 @@ def test_long_trainings_say_what_is_left(monkeypatch, capsys):
 
     clock = iter([0.0, 90.0, 150.0, 210.0, 270.0])
     monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
-    left = training._TimeLeft(epochs=6)
+    left = training._SignsOfLife(epochs=6, steps=9)
     left.on_train_begin()
     for epoch in range(4):
         left.on_epoch_end(epoch)
@@ -326,10 +326,25 @@ def test_long_trainings_say_what_is_left(monkeypatch, capsys):
         "about 3 minutes left of this training",
     ]
     clock = iter([0.0, 600.0])
-    left = training._TimeLeft(epochs=16)
+    left = training._SignsOfLife(epochs=16, steps=9)
     left.on_train_begin()
     left.on_epoch_end(0)
     assert capsys.readouterr().out == "about 2.5 hours left of this training\n"
+
+
+def test_a_long_epoch_shows_that_it_is_alive(monkeypatch, capsys):
+    from imbalance_tf.training import run as training
+
+    clock = iter(range(0, 100, 3))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    alive = training._SignsOfLife(epochs=2, steps=9)
+    alive.on_train_begin()
+    for batch in range(9):
+        alive.on_train_batch_end(batch)
+    alive.on_epoch_end(0)
+    alive.on_train_batch_end(0)  # 3 seconds after the line of the epoch
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["batch 2 of 9", "batch 4 of 9", "batch 6 of 9", "batch 8 of 9"]
 
 
 def test_the_model_of_a_run_gives_logits_to_a_loss_that_knows(split):
