@@ -15,8 +15,8 @@ def shares_as_in_tumour(answer: Callable) -> None:
 
     The majority gets its share, and the other classes divide the rest as they are in the tumour.
     """
-    for counts, majority in (([9000, 600, 330, 70], 0.5), ([400, 30, 10], 0.8)):
-        counts, rest = np.array(counts), 1 - majority
+    for voxels, majority in (([9000, 600, 330, 70], 0.5), ([400, 30, 10], 0.8)):
+        counts, rest = np.array(voxels), 1 - majority
         others = counts[1:]
         right = np.r_[majority, rest * others / others.sum()]
         mistakes = {
