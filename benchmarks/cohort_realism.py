@@ -15,21 +15,30 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from imbalance_tf import load_cohort, write_phantom_cohort
+from imbalance_tf import Cohort, load_cohort, write_phantom_cohort
 from imbalance_tf.phantom.case import true_tissue
-from imbalance_tf.phantom.realism import measure_case, separability_table, summarise, targets
+from imbalance_tf.phantom.realism import measure_case, summarise, targets
 
 FILES = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair"}
+Z_EDGES = np.arange(-5, 5.01, 0.05)
+"""Bins of the intensity histograms: a cohort's z-scores are clipped to [-5, 5]."""
+TISSUES = {  # as targets.SINGLE, for the healthy tissues
+    "t1": {"csf": -1.87, "gm": -0.26, "wm": 0.67},
+    "t1c": {"csf": -1.44, "gm": -0.29, "wm": 0.49},
+    "t2": {"csf": 1.58, "gm": -0.19, "wm": -0.58},
+    "flair": {"csf": -1.74, "gm": -0.44, "wm": -0.33},
+}
 
 
-def measure(folder: Path, seed: int, number: int) -> tuple[dict, dict]:
-    """The figures of one case, and the mean z of its healthy tissues by modality."""
+def measure(folder: Path, seed: int, number: int) -> tuple[dict, dict, dict]:
+    """The figures of one case, the mean z of its healthy tissues by modality, and `histograms`."""
     cohort = load_cohort(folder, scheme="brats2013")  # one case: 30 would not fit in 3 GiB
     measured = measure_case(cohort, cohort.case_ids[0])
     tissue = true_tissue(seed, number)
@@ -47,13 +56,41 @@ def measure(folder: Path, seed: int, number: int) -> tuple[dict, dict]:
             tissue_name: (scan[mask & (scan > 0)].mean() - brain.mean()) / brain.std()
             for tissue_name, mask in masks.items()
         }
-    return measured, means
+    return measured, means, histograms(cohort)
+
+
+def histograms(cohort: Cohort) -> dict[str, np.ndarray]:
+    """By modality, the brain voxels of each class in the bins of `Z_EDGES`: (classes, bins)."""
+    (case,) = cohort
+    z, labels = case.images[case.brain].astype(np.float32), case.labels[case.brain]
+    numbers = range(len(cohort.scheme.classes))
+    return {
+        name: np.stack([np.histogram(z[labels == n, channel], Z_EDGES)[0] for n in numbers])
+        for channel, name in enumerate(cohort.modalities)
+    }
+
+
+def separability_table(cases: list[dict[str, np.ndarray]], classes: Sequence[str]) -> pd.DataFrame:
+    """Best Dice that one threshold on one modality reaches: one row per tumour class.
+
+    The threshold and its side are the best ones for these very cases, over the voxels of the whole
+    brain: an upper limit for any classifier of that kind.
+    """
+    best = {}
+    for modality in cases[0]:
+        counts = sum(case[modality] for case in cases)
+        dice = []
+        for side in (1, -1):
+            hits = np.cumsum(counts[:, ::side], axis=1)
+            dice.append(2 * hits / np.maximum(hits.sum(axis=0) + hits[:, -1:], 1))
+        best[modality] = np.max(dice, axis=(0, 2))
+    return pd.DataFrame(best, index=pd.Index(classes, name="class")).iloc[1:]
 
 
 def tissue_rows(means: list[dict]) -> pd.DataFrame:
     """The healthy tissues in the form of `realism_table`."""
     rows = []
-    for modality, tissues in targets.TISSUES.items():
+    for modality, tissues in TISSUES.items():
         for name, real in tissues.items():
             values = np.array([case[modality][name] for case in means])
             limits = real - targets.TOLERANCE, real + targets.TOLERANCE
@@ -86,12 +123,12 @@ def main():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak /= 2**30 if sys.platform == "darwin" else 2**20
         folders = sorted(folder.glob("phantom_*"))
-        pairs = [measure(path, options.seed, number) for number, path in enumerate(folders)]
+        measured = [measure(path, options.seed, number) for number, path in enumerate(folders)]
         least = min(map(asymmetry, folders))
 
-    cases, tissues = [list(part) for part in zip(*pairs, strict=True)]
+    cases, tissues, voxels = [list(part) for part in zip(*measured, strict=True)]
     table = pd.concat([summarise(cases), tissue_rows(tissues)], ignore_index=True)
-    separable = separability_table(cases)
+    separable = separability_table(voxels, cases[0]["classes"])
     pd.set_option("display.width", 160, "display.max_rows", None)
     printed = {"index": False, "float_format": "{:.3g}".format}
     print(table.to_string(**printed))

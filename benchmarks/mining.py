@@ -3,8 +3,8 @@
     python benchmarks/mining.py
 
 One epoch of 1,000 batches of 120 is timed as 100 of them; one mining with 1,000 candidates of each
-of five classes, and one of whole slices, after a first of each that compiles. Prints a table and
-writes it to ``benchmarks/mining.json``. About three minutes.
+of five classes, after a first that compiles. Prints a table and writes it to
+``benchmarks/mining.json``. About three minutes.
 """
 
 import json
@@ -45,26 +45,22 @@ def main():
     epoch = np.median(np.diff(steps)[2::2]) * EPOCH / STEPS
 
     row = {"an epoch of 1,000 batches, s": epoch}
-    for candidates in ("random", "slices"):
-        # With a threshold of 1 every candidate is hard, so that the pool counts them.
-        counting = HardExampleMining(sampler, candidates=candidates, threshold=1)
-        mining = HardExampleMining(sampler, candidates=candidates)
-        seconds, counts = [], []
-        for number in range(1 + ROUNDS):
-            for callback in (counting, mining):
-                callback.set_model(model)
-                started = time.perf_counter()
-                callback.on_epoch_end(number)
-            seconds.append(time.perf_counter() - started)
-            counts.append(len(counting.hard))
-        elapsed, count = np.median(seconds[1:]), np.mean(counts[1:])
-        row[f"{candidates}: a mining, s"] = elapsed
-        row[f"{candidates}: candidates"] = count
-        row[f"{candidates}: share of an epoch, %"] = 100 * elapsed / epoch
-        row[f"{candidates}: microseconds a candidate"] = 1e6 * elapsed / count
-    row["slices, times faster a candidate"] = (
-        row["random: microseconds a candidate"] / row["slices: microseconds a candidate"]
-    )
+    # With a threshold of 1 every candidate is hard, so that the pool counts them.
+    counting = HardExampleMining(sampler, threshold=1)
+    mining = HardExampleMining(sampler)
+    seconds, counts = [], []
+    for number in range(1 + ROUNDS):
+        for callback in (counting, mining):
+            callback.set_model(model)
+            started = time.perf_counter()
+            callback.on_epoch_end(number)
+        seconds.append(time.perf_counter() - started)
+        counts.append(len(counting.hard))
+    elapsed, count = np.median(seconds[1:]), np.mean(counts[1:])
+    row["a mining, s"] = elapsed
+    row["candidates"] = count
+    row["share of an epoch, %"] = 100 * elapsed / epoch
+    row["microseconds a candidate"] = 1e6 * elapsed / count
     for name, value in row.items():
         print(f"{name:36} {value:,.2f}")
     Path(__file__).with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n")

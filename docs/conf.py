@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
+import imbalance_tf
 from imbalance_tf.lab.exercises import built
 
 DOCS = Path(__file__).parent
@@ -44,7 +45,7 @@ default_role = "py:obj"  # a name in backticks is a link if there is such a name
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 
@@ -136,20 +137,26 @@ MODULES = {"evaluation": ["evaluation.intervals", "evaluation.figures"], "lab": 
 def reference(room):
     """Every public name of a room, by its kind, in the order of ``__init__.pyi``; its modules."""
     lines = ["", "```{eval-rst}"]
-    for line in ast.parse((ROOT / "imbalance_tf" / "__init__.pyi").read_text()).body[1:]:
-        name, module = line.names[0].name, f"imbalance_tf.{line.module}"
-        if line.module.split(".")[0] != room:
+    parsed = ast.parse((ROOT / "imbalance_tf" / "__init__.pyi").read_text())
+    named = [(line.module, each.name) for line in parsed.body[1:] for each in line.names]
+    for origin, name in named:
+        if origin.split(".")[0] != room:
             continue
         if name.isupper():  # autodoc looks for the text of a value only where it is defined
-            text = ModuleAnalyzer.for_module(module).find_attr_docs()["", name]
+            text = ModuleAnalyzer.for_module(f"imbalance_tf.{origin}").find_attr_docs()["", name]
             lines += [f".. py:data:: imbalance_tf.{name}", "", *(f"   {each}" for each in text)]
         else:
             kind = "class" if name[0].isupper() else "function"
             lines.append(f".. auto{kind}:: imbalance_tf.{name}")
+            bases = getattr(getattr(imbalance_tf, name), "__bases__", ())
+            if any(base.__name__ in imbalance_tf.__all__ for base in bases):
+                lines.append("   :show-inheritance:")
     for module in MODULES.get(room, []):
         title = module.rpartition(".")[2].capitalize()
         lines += ["```", f"## {title}", "```{eval-rst}"]
-        lines += [f".. automodule:: imbalance_tf.{module}", "   :imported-members:"]
+        lines.append(f".. automodule:: imbalance_tf.{module}")
+        if (ROOT / "imbalance_tf" / module.replace(".", "/")).is_dir():
+            lines.append("   :imported-members:")
     return "\n".join([*lines, "```", ""])
 
 
@@ -166,13 +173,8 @@ def readable(app, what, name, obj, options, signature, returned):
     return signature and signature.replace(alias, "ArrayLike"), returned
 
 
-def without_object(app, name, obj, options, bases):
-    bases[:] = [base for base in bases if base is not object]
-
-
 def setup(app):
     app.connect("autodoc-process-signature", readable)
-    app.connect("autodoc-process-bases", without_object)
     app.connect("builder-inited", copy_notebooks)
     app.connect("source-read", complete)
     app.connect("include-read", included)

@@ -23,8 +23,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["keras", "refuse_probabilities", "start", "tf"]
-
 
 @contextmanager
 def _silent() -> Iterator[None]:

@@ -42,25 +42,30 @@ def test_the_table_is_that_of_the_studies_that_the_package_ships(tmp_path):
     """Every row, and every difference in the sentences below it."""
     readme = README.read_text()
     regions = ["whole", "core", "active"]
-    study = finished_study("paper", tmp_path).table
+    study = finished_study("length", tmp_path).table
+    short, long = (study[study["batches"] == batches] for batches in (1000, 4000))
     patients = finished_study("real_patients", tmp_path).table
     patients = patients[(patients["batches"] == 50_000) & patients["arm"].isin(PAPER_ARMS)]
-    dice = [arm_table(table, regions) for table in (study, patients)]
-    volumes = [arm_table(table, regions, "volume ratio") for table in (study, patients)]
+    tables = [short, long, patients]
+    dice = [arm_table(table, regions) for table in tables]
+    volumes = [arm_table(table, regions, "volume ratio") for table in tables]
     for region, arm in itertools.product(regions, PAPER_ARMS):
         row = [region, arm, f"{PAPER_DICE.loc[arm, region]:.3f}"]
         for found in (each.loc[arm, region] for each in dice):
             row.append(f"{found['dice']:.3f} [{found['low']:.3f}, {found['high']:.3f}]")
-        row += [f"{each.loc[(arm, region), 'volume']:.2f}" for each in volumes]
+        row.append(" / ".join(f"{each.loc[(arm, region), 'volume']:.2f}" for each in volumes))
         assert f"| {' | '.join(row)} |" in readme
 
     said = re.findall(r"[+-]\d\.\d\d \[.*?\]", readme)
-    balanced = paired_differences(study, regions, to="random").loc["balanced"]
-    hard = [paired_differences(t, regions, to="balanced").loc["hard"] for t in (study, patients)]
+    balanced = paired_differences(short, regions, to="random").loc["balanced"]
+    hard = [paired_differences(table, regions, to="balanced").loc["hard"] for table in tables]
     expected = [balanced.loc[name] for name in ("core", "active", "whole")]
     expected += [each.loc["whole"] for each in hard]
     numbers = [[each["difference"], each["low"], each["high"]] for each in expected]
     assert said == ["{:+.2f} [{:+.2f}, {:+.2f}]".format(*each) for each in numbers]
+    assert "the paper's order of rows in all three regions" in readme
+    means = dice[1]["dice"].unstack("region")
+    assert (means[regions].rank() == PAPER_DICE.loc[means.index, regions].rank()).all(axis=None)
 
 
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):

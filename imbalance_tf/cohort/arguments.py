@@ -4,16 +4,6 @@ import math
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
-__all__ = [
-    "LARGEST_PATCH",
-    "LONGEST_PASS",
-    "expect",
-    "expect_sizes",
-    "is_number",
-    "seed_of",
-    "whole",
-]
-
 LARGEST_PATCH = 1024
 """Rows of a patch. Beyond it, the full-window convolution of `patch_cnn` alone takes gigabytes."""
 LONGEST_PASS = 10**8
@@ -26,6 +16,19 @@ def expect(holds: object, expected: str, **found: Any) -> None:
     if not holds:
         arguments = ", ".join(f"{name}={value!r}" for name, value in found.items())
         raise ValueError(f"{arguments}; {expected} is expected")
+
+
+def one_of(*known: Any, **found: Any) -> None:
+    """ValueError unless the argument that is given by its name is one of the known values."""
+    (value,) = found.values()
+    *some, last = map(repr, known)
+    expect(value in known, f"{', '.join(some)} or {last}", **found)
+
+
+def settle(frozen: object, **fields: Any) -> None:
+    """Set fields of a frozen dataclass that is just being made."""
+    for name, value in fields.items():
+        object.__setattr__(frozen, name, value)
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -57,6 +60,13 @@ def whole(least: int, most: int | None = None, **found: Any) -> int:
     within = number and least <= value and (most is None or value <= most)
     expect(within, f"a whole number {limits}", **found)
     return int(value)
+
+
+def probability(**found: Any) -> float:
+    """The argument that is given by its name, as a float; ValueError unless it is 0 to 1."""
+    (value,) = found.values()
+    expect(is_number(value) and 0 <= value <= 1, "a probability from 0 to 1", **found)
+    return float(value)
 
 
 def seed_of(seed: Any) -> int:

@@ -9,10 +9,9 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
+from .arguments import settle
 from .names import expect_name
 from .runs import Runs, runs_of
-
-__all__ = ["AIR", "SYNTHETIC", "Case", "box_of", "digest_of"]
 
 AIR = -5.0
 """Intensity outside the brain. z-scores in the brain are clipped to [-5, 5], so nothing in the
@@ -90,8 +89,8 @@ class Case:
 
     def __post_init__(self) -> None:
         expect_name(self.id, "case", of_file=True)
-        for name in ("images", "labels", "brain"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        arrays = {name: np.asarray(getattr(self, name)) for name in ("images", "labels", "brain")}
+        settle(self, **arrays)
         if self.labels.dtype.kind not in "biu":
             raise ValueError(
                 f"case '{self.id}': labels is {self.labels.dtype}; class numbers (uint8) are "
@@ -104,9 +103,12 @@ class Case:
                 f"{self.labels.shape}, brain {self.brain.shape}; (slices, rows, columns) are "
                 f"expected to be equal, and for images the modalities as a fourth axis"
             )
-        object.__setattr__(self, "brain", self.brain.astype(bool, copy=False))
-        object.__setattr__(self, "origin", tuple(map(int, self.origin)))
-        object.__setattr__(self, "scan_shape", tuple(map(int, self.scan_shape or shape)))
+        settle(
+            self,
+            brain=self.brain.astype(bool, copy=False),
+            origin=tuple(map(int, self.origin)),
+            scan_shape=tuple(map(int, self.scan_shape or shape)),
+        )
         ends = np.add(self.origin, shape)
         if min(self.origin) < 0 or (ends > self.scan_shape).any():
             raise ValueError(
@@ -163,7 +165,8 @@ class Case:
         """The part (s, h, w) of a map on the grid of the whole scan that the case holds."""
         return whole[self.box]
 
-    def widest_slice(self) -> int:
-        """Number of the slice with most tumour; of the middle slice if there is no tumour."""
-        tumour = (self.labels > 0).sum(axis=(1, 2))
+    def widest_slice(self, axis: int = 0) -> int:
+        """Number of the slice with most tumour, across an axis of the arrays; of the middle slice
+        if there is no tumour."""
+        tumour = np.moveaxis(self.labels > 0, axis, 0).sum(axis=(1, 2))
         return int(tumour.argmax()) if tumour.any() else len(tumour) // 2

@@ -1,6 +1,5 @@
 """Cohort: cases, what their labels mean, and ways to select some of the cases."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,12 +7,11 @@ from typing import overload
 
 import numpy as np
 
-from .arguments import expect, seed_of, whole
+from .arguments import expect, seed_of, settle, whole
 from .case import Case
+from .disk import digest
 from .labels import LabelScheme
 from .names import as_one, expect_name
-
-__all__ = ["Cohort"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +52,7 @@ class Cohort(Sequence[Case]):
     def __post_init__(self) -> None:
         listed = not isinstance(self.modalities, str)
         expect(listed, "a list of names", modalities=self.modalities)
-        object.__setattr__(self, "cases", tuple(self.cases))
-        object.__setattr__(self, "modalities", tuple(self.modalities))
+        settle(self, cases=tuple(self.cases), modalities=tuple(self.modalities))
         for modality in self.modalities:
             expect_name(modality, "modality")
         seen: dict[str, str] = {}
@@ -114,7 +111,7 @@ class Cohort(Sequence[Case]):
         """Digest of the names and content of the cases, the modalities and the scheme."""
         digests = tuple(case.digest for case in self.cases)
         whole = (self.case_ids, self.modalities, self.scheme, digests)
-        return hashlib.blake2b(repr(whole).encode(), digest_size=8).hexdigest()
+        return digest(repr(whole).encode(), 8)
 
     def class_counts(self) -> np.ndarray:
         """Number of brain voxels per case and class: (cases, classes) int64."""

@@ -11,26 +11,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = [
-    "alone",
-    "digest",
-    "expanded",
-    "remove_own",
-    "room_for",
-    "set_aside",
-    "whole_folder",
-    "write_whole",
-]
-
 
 def expanded(path: str | os.PathLike) -> Path:
     """A path as a shell would take it: ``~`` is the home folder of the person."""
     return Path(os.path.expanduser(path))
 
 
-def digest(content: bytes) -> str:
-    """What tells two contents apart: 32 hexadecimal digits."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def digest(content: bytes, size: int = 16) -> str:
+    """What tells two contents apart: `size` bytes as hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=size).hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-__all__ = ["CohortError"]
-
 
 class CohortError(ValueError):
     """A folder cannot be used as a cohort; `problems` lists everything found, one line each.

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .arguments import settle
 from .disk import expanded
 from .names import name_problem
-
-__all__ = ["SCHEMES", "SCHEME_FILE", "LabelScheme"]
 
 _COLUMNS = ("case", "region", "dice", "volume ratio")
 _DERIVED = ("volume ", "cases ")  # before the name of a region: other columns of the tables
@@ -66,11 +65,12 @@ class LabelScheme:
                 "classes and values must be lists, and each of the regions a list of class names"
             )
         # Lists, as a TOML file has them, become tuples.
-        object.__setattr__(self, "classes", tuple(self.classes))
-        own = (int(v) if isinstance(v, np.integer) else v for v in self.values)
-        object.__setattr__(self, "values", tuple(own))
-        regions = {region: tuple(members) for region, members in self.regions.items()}
-        object.__setattr__(self, "regions", regions)
+        settle(
+            self,
+            classes=tuple(self.classes),
+            values=tuple(int(v) if isinstance(v, np.integer) else v for v in self.values),
+            regions={region: tuple(members) for region, members in self.regions.items()},
+        )
         if problem := next(self._problems(), None):
             raise ValueError(f"scheme '{self.name}': {problem}")
 

@@ -9,8 +9,6 @@ import sys
 import unicodedata
 from typing import Any
 
-__all__ = ["as_one", "expect_name", "name_problem", "shown"]
-
 _MARKUP = '<>"$'  # of pages, and of formulas in figures
 _IN_PATHS = "/\\:*?|"
 _FORMULA = ("=", "+", "-", "@")  # what begins so is calculated by a spreadsheet

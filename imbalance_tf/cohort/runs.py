@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Runs", "runs_of"]
-
 
 @dataclass(frozen=True, eq=False)
 class Runs:

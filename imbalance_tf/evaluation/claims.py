@@ -11,8 +11,6 @@ from imbalance_tf.cohort.labels import LabelScheme
 from .dice import doublings
 from .intervals import by_case, interval
 
-__all__ = ["compare_with_paper", "ratio_claim", "study_claims", "verdict"]
-
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -62,10 +60,19 @@ def compare_with_paper(
     healthy, (tumour, *parts) = scheme.classes[0], scheme.regions
     named = "the whole tumour" if tumour == "whole" else tumour
     rule: dict[str, Any] = {"bootstrap": bootstrap}
+
+    def better(first: str, second: str, region: str, note: str = "") -> tuple[str, str, str]:
+        of_both = [dice[arm][region] for arm in (first, second)]
+        means = (values.mean() for values in of_both)
+        one, other = ("undefined" if np.isnan(mean) else f"{mean:.3f}" for mean in means)
+        differences = of_both[0] - of_both[1]
+        difference = _spread(differences, sign="+", **rule)
+        measured = f"{first} {one}, {second} {other}; difference {difference}"
+        claim = f"{first} is above {second} on {region}{note}"
+        return claim, measured, verdict(differences, **rule)
+
     random = ratios["random"]
-    rows = [
-        ratio_claim(f"random under-segments {named}", ratios["random"][tumour], below=True, **rule)
-    ]
+    rows = [ratio_claim(f"random under-segments {named}", random[tumour], below=True, **rule)]
     if len(classes) > 1:  # otherwise the rarest class is the tumour
         logarithms = doublings(random)
         less = logarithms[tumour] - logarithms[classes[-1]]
@@ -77,8 +84,8 @@ def compare_with_paper(
         rows.append(ratio_claim(claim, ratios["balanced"][name], **rule))
     kept = dice["balanced"][healthy]
     rows += [
-        _better("random", "balanced", tumour, dice, **rule),
-        *(_better("balanced", "random", region, dice, **rule) for region in parts),
+        better("random", "balanced", tumour),
+        *(better("balanced", "random", region) for region in parts),
         (
             f"balanced keeps the Dice of {healthy} tissue above 0.99",
             f"{_spread(kept, **rule)}, counted in the brain, without the air",
@@ -86,8 +93,8 @@ def compare_with_paper(
             if kept.mean() > 0.99
             else "not here; the paper may have counted the air as well",
         ),
-        _better("random", "balanced", healthy, dice, note=" (the paper: marginally)", **rule),
-        *(_better("balanced", "hard", region, dice, **rule) for region in scheme.regions),
+        better("random", "balanced", healthy, " (the paper: marginally)"),
+        *(better("balanced", "hard", region) for region in scheme.regions),
         ratio_claim(f"hard example mining over-segments {named}", ratios["hard"][tumour], **rule),
     ]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict"])
@@ -129,17 +136,13 @@ def verdict(differences: pd.Series, *, bootstrap: bool = False) -> str:
     if len(differences) == 1:
         direction = "as in the paper" if mean > 0 else "not as in the paper"
         return f"{direction}, but on one case only"
-    low, high = _limits(differences, bootstrap)
+    low, high = mean - 2 * differences.sem(), mean + 2 * differences.sem()
+    if bootstrap:
+        low, high = interval(differences)
     if low <= 0 <= high:
         within = "the 95 % interval" if bootstrap else "two standard errors of the mean"
         return f"undecided: no difference is within {within}"
     return "seen here" if mean > 0 else "the opposite here"
-
-
-def _limits(values: pd.Series, bootstrap: bool) -> tuple[float, float]:
-    if bootstrap:
-        return interval(values)
-    return values.mean() - 2 * values.sem(), values.mean() + 2 * values.sem()
 
 
 def ratio_claim(
@@ -161,16 +164,6 @@ def ratio_claim(
         f"above 1 in {(ratio > 1).sum()} of {len(ratio)} cases"
     )
     return claim, measured, verdict(-logarithms if below else logarithms, bootstrap=bootstrap)
-
-
-def _better(first: str, second: str, region: str, dice: Tables, *, bootstrap: bool, note: str = ""):
-    differences = dice[first][region] - dice[second][region]
-    means = (dice[strategy][region].mean() for strategy in (first, second))
-    one, other = ("undefined" if np.isnan(mean) else f"{mean:.3f}" for mean in means)
-    difference = _spread(differences, sign="+", bootstrap=bootstrap)
-    measured = f"{first} {one}, {second} {other}; difference {difference}"
-    words = verdict(differences, bootstrap=bootstrap)
-    return f"{first} is above {second} on {region}{note}", measured, words
 
 
 def _spread(values: pd.Series, *, bootstrap: bool, sign: str = "") -> str:

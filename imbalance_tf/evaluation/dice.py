@@ -10,16 +10,6 @@ from numpy.typing import ArrayLike
 from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.labels import LabelScheme
 
-__all__ = [
-    "PAPER_DICE",
-    "comparison_table",
-    "confusion_matrix",
-    "dice_scores",
-    "doublings",
-    "volume_ratios",
-    "volume_table",
-]
-
 LARGEST_RATIO = 20
 _Ratios = TypeVar("_Ratios", pd.Series, pd.DataFrame)
 

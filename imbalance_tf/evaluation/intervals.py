@@ -10,18 +10,6 @@ from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 
 from .dice import doublings
 
-__all__ = [
-    "arm_table",
-    "by_case",
-    "decided",
-    "in_words",
-    "interval",
-    "paired_differences",
-    "regions_of",
-    "together",
-    "verdicts",
-]
-
 
 def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     """One row per case and region, one column per arm: the mean over the seeds.

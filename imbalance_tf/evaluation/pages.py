@@ -4,8 +4,6 @@ import re
 
 import pandas as pd
 
-__all__ = ["Piece", "page"]
-
 
 class Piece:
     """What a notebook shows as the value of its cell."""

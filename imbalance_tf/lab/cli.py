@@ -80,9 +80,16 @@ def run(notebooks, out, test_cases, every, **cohort):
 @cohort_options
 @click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
+@click.option(
+    "--batches",
+    "lengths",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Length of a training; by default the profile's, or those of the study. Repeatable.",
+)
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler of many machines.")
 @click.option("--list", "listed", is_flag=True, help="List the studies, and stop.")
-def study(name, out, folds, seeds, scheduler, listed, **cohort):
+def study(name, out, folds, seeds, lengths, scheduler, listed, **cohort):
     """Compare the arms of study NAME on every case, in folds.
 
     NAME is one of --list, or a Python file with arms of your own. What is finished is read; a study
@@ -98,7 +105,8 @@ def study(name, out, folds, seeds, scheduler, listed, **cohort):
         for each in STUDIES.values():
             click.echo(f"{each.name:16} {each.question} ({len(each.arms)} arms)")
         return
-    asked = {key: value for key, value in {"folds": folds, "seeds": seeds}.items() if value}
+    asked = {"folds": folds, "seeds": seeds, "lengths": lengths}
+    asked = {key: value for key, value in asked.items() if value}
     given = click.get_current_context().get_parameter_source
     options = {
         key: value

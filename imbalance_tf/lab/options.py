@@ -151,6 +151,8 @@ def written(options: Mapping[str, Any]) -> str:
     for name, value in options.items():
         if name == "files":
             words += [("--file", f"{role}={pattern}") for role, pattern in value.items()]
+        elif name == "lengths":
+            words += [("--batches", str(length)) for length in value]
         else:
             words.append((f"--{name.replace('_', '-')}", str(value)))
     return shlex.join(word for option in words for word in option)

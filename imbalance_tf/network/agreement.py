@@ -12,8 +12,6 @@ import numpy as np
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
 from imbalance_tf.cohort.case import AIR
 
-__all__ = ["ERRORS", "FAILS", "NoDenseForm", "Step", "compare"]
-
 _TOLERANCE = 0.005
 """Relative to the largest value of a map: far above what another order of summation changes, also
 with the 19-bit products of some GPUs, and far below what an inexact operation does."""

@@ -5,8 +5,6 @@ from imbalance_tf.cohort.arguments import LARGEST_PATCH, whole
 
 from .inputs import expect_network, seeds_of
 
-__all__ = ["ChannelBias", "patch_cnn"]
-
 
 @keras.saving.register_keras_serializable(package="imbalance_tf")
 class ChannelBias(keras.layers.Layer):

@@ -10,8 +10,6 @@ from imbalance_tf._tensorflow import keras, start, tf
 
 from .agreement import ERRORS, FAILS, NoDenseForm, Step, compare
 
-__all__ = ["ShapeLayer", "core_of", "serializable"]
-
 _POOLS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 serializable = keras.saving.register_keras_serializable(package="imbalance_tf")

@@ -18,8 +18,6 @@ from imbalance_tf.cohort.case import AIR, box_of
 from .core import ShapeLayer, core_of, serializable
 from .inputs import checked_slices
 
-__all__ = ["fully_convolutional", "segment"]
-
 _SLICES, _SIDE = 4, 256  # of a tile: large enough to fill the processor, and a bound on memory
 
 

@@ -6,18 +6,16 @@ from typing import Any
 import numpy as np
 
 from imbalance_tf._tensorflow import keras
-from imbalance_tf.cohort.arguments import expect, seed_of, whole
+from imbalance_tf.cohort.arguments import one_of, seed_of, whole
 from imbalance_tf.cohort.case import AIR
-
-__all__ = ["checked_slices", "expect_network", "seeds_of"]
 
 
 def expect_network(*, channels: Any, classes: Any, precision: Any) -> None:
     """ValueError if no network can be made with these."""
     whole(1, channels=channels)
     whole(1, classes=classes)  # one, where the second of two classifiers has one kind to name
-    known = ("float32", "float16", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")
-    expect(precision in known, f"one of {', '.join(known)}", precision=precision)
+    floats = ("float32", "float16", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")
+    one_of(*floats, precision=precision)
 
 
 def seeds_of(seed: Any) -> Iterator[int]:

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.case import AIR
 
 from .inputs import checked_slices, expect_network, seeds_of
 
-__all__ = ["segment_maps", "unet"]
-
 _SLICES = 4  # at a time
 
 

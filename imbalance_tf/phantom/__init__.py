@@ -7,5 +7,3 @@ A case is made in the order of these modules: `anatomy` bends the ICBM template 
 """
 
 from .writing import write_phantom_cohort
-
-__all__ = ["write_phantom_cohort"]

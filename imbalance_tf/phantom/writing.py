@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from imbalance_tf.cohort.arguments import expect, is_number, seed_of, whole
+from imbalance_tf.cohort.arguments import expect, is_number, one_of, seed_of, whole
 from imbalance_tf.cohort.case import SYNTHETIC
 from imbalance_tf.cohort.disk import alone, expanded, remove_own, room_for, write_whole
 from imbalance_tf.cohort.labels import SCHEME_FILE
@@ -114,7 +114,7 @@ def write_phantom_cohort(
     rare = is_number(volume) and 0.1 <= volume <= 2
     expect(rare, "a number from 0.1 to 2", volume=volume)
     expect(is_number(contrast) and 0 <= contrast <= 3, "a number from 0 to 3", contrast=contrast)
-    expect(disease in DISEASES, f"one of {', '.join(DISEASES)}", disease=disease)
+    one_of(*DISEASES, disease=disease)
     # Only if it is another, so that cohorts of before these were known stay what they are.
     asked |= {"volume": float(volume)} if volume != 1 else {}
     asked |= {"contrast": float(contrast)} if contrast != 1 else {}

@@ -8,8 +8,6 @@ import pandas as pd
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
 
-__all__ = ["characteristics", "moments", "table_of"]
-
 Moments = Mapping[int, np.ndarray]
 
 

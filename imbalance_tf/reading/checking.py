@@ -18,8 +18,6 @@ from .finding import CaseFiles, find_cases
 from .scan import CaseArrays
 from .store import Store
 
-__all__ = ["CaseReport", "FolderReport", "check_folder"]
-
 
 @dataclass(frozen=True)
 class CaseReport:

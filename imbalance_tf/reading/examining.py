@@ -16,8 +16,6 @@ from .headers import ScanError
 from .scan import CaseArrays, read_case
 from .store import Store
 
-__all__ = ["Examined", "examine", "scheme_asked"]
-
 
 @dataclass(frozen=True)
 class Examined:

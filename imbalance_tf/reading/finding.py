@@ -12,8 +12,6 @@ from imbalance_tf.cohort.names import name_problem
 from .grouping import CASE, NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
 from .layouts import LAYOUTS, PATTERNS, Layout
 
-__all__ = ["CaseFiles", "Found", "find_cases"]
-
 
 @dataclass(frozen=True)
 class CaseFiles:

@@ -11,16 +11,6 @@ from imbalance_tf.cohort.errors import CohortError
 
 from .layouts import BRATS, LAYOUTS, NNUNET, Layout, channel_names, undecided
 
-__all__ = [
-    "CASE",
-    "NamedFiles",
-    "Roles",
-    "by_layout",
-    "by_patterns",
-    "folders_under",
-    "unrecognised",
-]
-
 CASE = "{case}"
 """Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
 _WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}

@@ -16,8 +16,6 @@ from nibabel.nifti2 import Nifti2PairHeader
 from nibabel.spatialimages import HeaderDataError
 from nibabel.spm2analyze import Spm2AnalyzeHeader
 
-__all__ = ["ScanError", "files_of", "nifti_image"]
-
 NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """The first bytes of a NIfTI-2 file: the length of its header."""
 POINTERS = {b"version https://git-lfs": "git lfs pull", b"/annex/objects/": "git annex get"}

@@ -9,8 +9,6 @@ from pathlib import Path
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 
-__all__ = ["BRATS", "LAYOUTS", "NNUNET", "PATTERNS", "Layout", "channel_names", "undecided"]
-
 
 @dataclass(frozen=True, eq=False)
 class Layout:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.arguments import one_of, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
@@ -15,8 +15,6 @@ from .examining import examine, scheme_asked
 from .finding import CaseFiles, find_cases
 from .scan import CaseArrays
 from .store import Store, allow_open_files
-
-__all__ = ["load_cohort"]
 
 
 def load_cohort(
@@ -80,7 +78,7 @@ def load_cohort(
     """
     folder = expanded(folder)
     cases = cases if cases is None else whole(1, cases=cases)
-    expect(on_error in ("raise", "skip"), "'raise' or 'skip'", on_error=on_error)
+    one_of("raise", "skip", on_error=on_error)
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
     store = Store(None if cache is None else expanded(cache))

@@ -1,6 +1,5 @@
 """Read and check the files of one case."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -10,13 +9,12 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from imbalance_tf.cohort.case import AIR, SYNTHETIC, box_of, digest_of
+from imbalance_tf.cohort.disk import digest
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .finding import CaseFiles
 from .headers import ScanError
 from .volumes import Opened, Volume, open_scan, volume_of
-
-__all__ = ["VERSION", "CaseArrays", "read_case"]
 
 VERSION = 3
 """Raised whenever the same files give other arrays than before."""
@@ -131,7 +129,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
         stored=labels.stored,
         notes=tuple(notes),
         scans=digests,
-        digest=hashlib.blake2b(everything.encode(), digest_size=16).hexdigest(),
+        digest=digest(everything.encode()),
         synthetic=all(
             opened[path].image.header["descrip"].item().startswith(SYNTHETIC.encode())
             for path in scan_paths

@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from imbalance_tf.cohort.case import Case
-from imbalance_tf.cohort.disk import alone, remove_own, room_for, whole_folder, write_whole
+from imbalance_tf.cohort.disk import alone, digest, remove_own, room_for, whole_folder, write_whole
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.cohort.runs import Runs
 
 from .finding import CaseFiles
 from .headers import files_of
 from .scan import VERSION, CaseArrays
-
-__all__ = ["Store", "allow_open_files"]
 
 CONTENTS, ARRAYS = "case.json", "arrays.bin"
 _OWN = (CONTENTS, ARRAYS, "arrays.json", "labels-*.bin", "labels-*.json", ".*.partial")
@@ -179,29 +177,29 @@ def _mapped(path: Path, layout: Iterable) -> list[np.ndarray]:
     ]
 
 
-def _seal(path: Path, digest: str | None = None) -> None:
+def _seal(path: Path, known: str | None = None) -> None:
     """Note size, time and digest of a file, so that a later change is noticed."""
     status = path.stat()
-    sealed = [status.st_size, status.st_mtime_ns, digest or _digest(path)]
+    sealed = [status.st_size, status.st_mtime_ns, known or _digest(path)]
     write_whole(path.with_suffix(".json"), json.dumps(sealed))
 
 
 def _is_sealed(path: Path) -> bool:
     """Whether a file is as it was when it was sealed."""
     try:
-        size, time, digest = json.loads(path.with_suffix(".json").read_text())
+        size, time, sealed = json.loads(path.with_suffix(".json").read_text())
         status = path.stat()
     except (OSError, ValueError, TypeError):
         return False
-    if status.st_size == size and status.st_mtime_ns != time and _digest(path) == digest:
+    if status.st_size == size and status.st_mtime_ns != time and _digest(path) == sealed:
         with contextlib.suppress(OSError):  # a read-only folder is checked each time
-            _seal(path, digest)
+            _seal(path, sealed)
         return True
     return (status.st_size, status.st_mtime_ns) == (size, time)
 
 
 def _digest_of(contents: Mapping) -> str:
-    return hashlib.blake2b(json.dumps(contents).encode(), digest_size=16).hexdigest()
+    return digest(json.dumps(contents).encode())
 
 
 def _digest(path: Path) -> str:

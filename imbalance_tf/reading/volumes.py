@@ -9,8 +9,6 @@ import numpy as np
 
 from .headers import ScanError, nifti_image
 
-__all__ = ["Opened", "Volume", "open_scan", "volume_of"]
-
 
 @dataclass(frozen=True)
 class Opened:

@@ -14,8 +14,6 @@ from .paper import BATCH_SIZE, PATCH_SIZE
 from .patches import cut_patches
 from .protocol import Sampler
 
-__all__ = ["Audit", "audit"]
-
 
 @dataclass(frozen=True)
 class Audit:

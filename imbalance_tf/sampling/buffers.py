@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["Buffers"]
-
 _ALIGNMENT = 64  # bytes; TensorFlow uses an aligned array without copying it
 
 

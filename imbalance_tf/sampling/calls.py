@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["waited_for"]
-
 _QUIET = 0.2  # seconds without a call, after which the pipeline has filled its prefetch buffer
 _LIMIT = 10  # seconds to wait at most, in case a thread continues to read
 

@@ -14,8 +14,6 @@ from imbalance_tf.cohort.labels import SCHEMES
 from .paper import BATCH_SIZE
 from .protocol import checked_centres
 
-__all__ = ["check_sampler"]
-
 _BATCHES = 400
 _DRIFT = 4  # samples by which systematic sampling may miss a share, over any number of batches
 _OFTEN = 20  # a voxel that is expected so often is missed once in 1e8

@@ -5,8 +5,6 @@ import numpy as np
 from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 
-__all__ = ["ClassIndex"]
-
 _BLOCK = 32  # runs
 
 

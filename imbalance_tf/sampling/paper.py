@@ -1,7 +1,5 @@
 """The settings of the paper's batches, and of what it calls hard (sections IV to VII)."""
 
-__all__ = ["BATCH_SIZE", "PATCH_SIZE", "THRESHOLD"]
-
 BATCH_SIZE, PATCH_SIZE = 120, 64
 """Patches in a batch; rows and columns of a patch."""
 THRESHOLD = 0.75

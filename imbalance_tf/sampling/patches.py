@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from imbalance_tf._tensorflow import start, tf
-from imbalance_tf.cohort.arguments import expect, expect_sizes
+from imbalance_tf.cohort.arguments import expect_sizes, one_of
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.cohort.cohort import Cohort
 
@@ -14,8 +14,6 @@ from .buffers import Buffers
 from .calls import waited_for
 from .paper import BATCH_SIZE, PATCH_SIZE
 from .protocol import Sampler, checked_centres
-
-__all__ = ["cut_patches", "patch_dataset"]
 
 
 def cut_patches(
@@ -125,7 +123,7 @@ def patch_dataset(
             f"sampler is a {type(sampler).__name__} whose cohort is {cohort!r}; an object with "
             f"draw(n) and a Cohort as its cohort is expected: where its centres lie"
         )
-    expect(target in ("centre", "patch"), "'centre' or 'patch'", target=target)
+    one_of("centre", "patch", target=target)
 
     start()
 

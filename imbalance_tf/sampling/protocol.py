@@ -7,8 +7,6 @@ import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
 
-__all__ = ["Sampler", "checked_centres"]
-
 
 class Sampler(Protocol):
     """Whatever samples centres in the cases of its cohort."""

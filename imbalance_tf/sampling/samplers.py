@@ -12,18 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import (
-    LONGEST_PASS,
-    expect,
-    is_number,
-    seed_of,
-    whole,
-)
+from imbalance_tf.cohort.arguments import LONGEST_PASS, is_number, one_of, seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
-
-__all__ = ["BalancedSampler", "HardExampleSampler", "RandomSampler", "as_shares"]
 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 spread evenly (Weyl, Kronecker)
 _NO_CENTRES = np.zeros((0, 4), np.int32)
@@ -32,7 +24,7 @@ _NO_CENTRES = np.zeros((0, 4), np.int32)
 class _SeededSampler:
     def __init__(self, cohort: Cohort, seed: int, within: str, known: Sequence[str]):
         self.index = ClassIndex(cohort)
-        expect(within in known, f"{known[0]!r} or {known[1]!r}", within=within)
+        one_of(*known, within=within)
         self.cohort = cohort
         self.scheme = cohort.scheme
         self.seed, self.draws = seed_of(seed), 0

@@ -11,8 +11,6 @@ from .paper import BATCH_SIZE, PATCH_SIZE
 from .patches import cut_patches, patch_dataset
 from .samplers import BalancedSampler
 
-__all__ = ["interpolate", "nearest", "smote_dataset"]
-
 _STREAM = 2  # keeps these random numbers apart from those of the centres
 
 

@@ -1,18 +1,16 @@
 """Arm: one way to train and decide, as data; and the arms that this project compares."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from imbalance_tf.cohort.arguments import expect, is_number, whole
+from imbalance_tf.cohort.arguments import is_number, one_of, probability, settle, whole
 
 from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
 from .parts import Part
-
-__all__ = ["ARMS", "PAPER_ARMS", "Arm", "Mining", "TwoStage", "arm_named", "changed"]
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,11 @@ class Mining(Part):
     candidates: int | None = None
 
     def __post_init__(self):
-        known, limit = ("all", "majority", "minorities"), self.threshold
-        probable = limit is None or (is_number(limit) and 0 <= limit <= 1)
-        expect(probable, "a probability from 0 to 1", threshold=limit)
-        expect(self.classes in known, "'all', 'majority' or 'minorities'", classes=self.classes)
-        if limit is not None:
-            object.__setattr__(self, "threshold", float(limit))
+        one_of("all", "majority", "minorities", classes=self.classes)
+        if self.threshold is not None:
+            settle(self, threshold=probability(threshold=self.threshold))
         if self.candidates is not None:
-            candidates = whole(1, candidates=self.candidates)
-            object.__setattr__(self, "candidates", candidates)
+            settle(self, candidates=whole(1, candidates=self.candidates))
 
 
 @dataclass(frozen=True)
@@ -235,8 +229,9 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
     """
     arm = arm_named(arm)
     for name, value in changes.items():
-        parts = _settings(arm)
-        owners = [key for key, part in parts.items() if name in _settings(part)]
+        parts = vars(arm)
+        held = {key: part for key, part in parts.items() if isinstance(part, Part)}
+        owners = [key for key, part in held.items() if name in vars(part)]
         if name not in parts and len(owners) != 1:
             raise ValueError(
                 f"{name}={value!r}; arm '{arm.name}' has no such setting, or more than one; give a "
@@ -246,8 +241,3 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
             name, value = owners[0], replace(parts[owners[0]], **{name: value})
         arm = replace(arm, **{name: value})
     return arm
-
-
-def _settings(part: Any) -> dict[str, Any]:
-    is_part = isinstance(part, Part)
-    return {each.name: getattr(part, each.name) for each in fields(part)} if is_part else {}

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, is_number, whole
+from imbalance_tf.cohort.arguments import expect, is_number, one_of, settle, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.sampling.samplers import (
     BalancedSampler,
@@ -16,8 +16,6 @@ from imbalance_tf.sampling.samplers import (
 )
 
 from .parts import Part
-
-__all__ = ["Balanced", "Mixed", "Random", "Sampling", "Smote"]
 
 
 @dataclass(frozen=True)
@@ -103,25 +101,23 @@ class Balanced(Sampling):
     within: Literal["class", "case"] = "class"
 
     def __post_init__(self):
-        shares, known = self.shares, ("equal", "natural")
-        expect(self.minorities in known, "one of equal, natural", minorities=self.minorities)
-        expect(self.within in ("class", "case"), "one of class, case", within=self.within)
+        one_of("equal", "natural", minorities=self.minorities)
+        one_of("class", "case", within=self.within)
+        shares: Any = self.shares
         if is_number(shares):
             expect(0 < shares < 1, "the majority's, between 0 and 1,", shares=shares)
-            object.__setattr__(self, "shares", float(shares))
+            settle(self, shares=float(shares))
             return
         majority = "one number as shares, that of the majority,"
         expect(self.minorities == "equal", majority, minorities=self.minorities, shares=shares)
         if shares is None:
             return
-        names = list(shares) if isinstance(shares, Mapping) else None
-        values: Any = shares.values() if isinstance(shares, Mapping) else shares
-        values = list(values) if np.iterable(values) else []
-        some = values and all(is_number(value) and value >= 0 for value in values)
+        named = isinstance(shares, Mapping)
+        by_class = dict(shares if named else enumerate(shares if np.iterable(shares) else ()))
+        some = by_class and all(is_number(share) and share >= 0 for share in by_class.values())
         expect(some, "one number, or a share from 0 for each class,", shares=shares)
-        values = [float(value) for value in values]
-        own = tuple(values) if names is None else dict(zip(names, values, strict=True))
-        object.__setattr__(self, "shares", own)
+        own = {name: float(share) for name, share in by_class.items()}
+        settle(self, shares=own if named else tuple(own.values()))
 
     def class_shares(self, counts, names):
         if not isinstance(self.shares, float):

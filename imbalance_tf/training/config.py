@@ -8,18 +8,18 @@ from imbalance_tf.cohort.arguments import (
     expect,
     expect_sizes,
     is_number,
+    one_of,
+    probability,
     seed_of,
+    settle,
     whole,
 )
 from imbalance_tf.sampling.paper import BATCH_SIZE, PATCH_SIZE, THRESHOLD
 
 from .arms import Arm, TwoStage, arm_named
 from .batches import Random
-from .decisions import Finish
 from .parts import rebuilt
 from .task import ALL, FIRST, SECOND
-
-__all__ = ["PRECISIONS", "TRAINING_VERSION", "ExperimentConfig", "Training"]
 
 TRAINING_VERSION = 1
 """Raised whenever the same arm trains another model: another network, other batches, other
@@ -69,24 +69,22 @@ class ExperimentConfig:
     seed: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "arm", arm_named(self.arm))
-        limit, rate = self.threshold, self.learning_rate
-        known = f"one of {', '.join(PRECISIONS)}"
-        expect(self.precision in PRECISIONS, known, precision=self.precision)
-        expect(is_number(limit) and 0 <= limit <= 1, "a probability from 0 to 1", threshold=limit)
+        rate = self.learning_rate
+        one_of(*PRECISIONS, precision=self.precision)
         expect(is_number(rate) and rate > 0, "a number above 0", learning_rate=rate)
         sizes = {name: getattr(self, name) for name in ("steps", "batch_size", "patch_size")}
         expect_sizes(**sizes, smallest_patch=22)
-        counts = sizes | {
-            "epochs": whole(1, epochs=self.epochs),
-            "candidates_per_class": whole(1, candidates_per_class=self.candidates_per_class),
-            "seed": seed_of(self.seed),
-        }
         # Of Python, or the same run would be described otherwise: 0 and 0.0, and NumPy's numbers.
-        for name, value in counts.items():
-            object.__setattr__(self, name, int(value))
-        object.__setattr__(self, "threshold", float(limit))
-        object.__setattr__(self, "learning_rate", float(rate))
+        settle(
+            self,
+            arm=arm_named(self.arm),
+            epochs=whole(1, epochs=self.epochs),
+            candidates_per_class=whole(1, candidates_per_class=self.candidates_per_class),
+            seed=seed_of(self.seed),
+            threshold=probability(threshold=self.threshold),
+            learning_rate=float(rate),
+            **{name: int(size) for name, size in sizes.items()},
+        )
         if isinstance(self.arm, Arm):
             network = self.arm.network
             expected = f"for {type(network).__name__} a multiple of {network.multiple}"
@@ -100,7 +98,7 @@ class ExperimentConfig:
                 Training(replace(self, arm=arm, steps=steps), task)
                 for task, arm in ((FIRST, self.arm.first), (SECOND, self.arm.second))
             )
-        whole = Training(self)
+        whole = Training(replace(self, arm=replace(self.arm, finish=None)))
         if self.arm.finish is None:
             return (whole,)
         steps = max(1, round(self.arm.finish.share * self.steps))
@@ -109,8 +107,7 @@ class ExperimentConfig:
 
     def described(self) -> dict[str, Any]:
         """As JSON, to be read by `ExperimentConfig.from_description`."""
-        settings = {each.name: getattr(self, each.name) for each in fields(self)}
-        return settings | {"arm": self.arm.described()}
+        return vars(self) | {"arm": self.arm.described()}
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> "ExperimentConfig":
@@ -155,11 +152,6 @@ class Training:
         return own or self.config.candidates_per_class
 
     @property
-    def finish(self) -> Finish | None:
-        """How another training is finished, if this is what finishes it."""
-        return self.arm.finish if self.after else None
-
-    @property
     def chain(self) -> "tuple[Training, ...]":
         """The training that this one finishes, if any, and this one."""
         return (self,) if self.after is None else (*self.after.chain, self)
@@ -184,18 +176,15 @@ class Training:
                 identity[each.name] = float(value) if isinstance(each.default, float) else value
         if self.task != ALL:
             identity["task"] = self.task
-        if self.after and self.finish:
-            identity |= {"finish": self.finish.described(), "after": self.after.identity()}
+        if self.after and self.arm.finish:
+            identity |= {"finish": self.arm.finish.described(), "after": self.after.identity()}
         return identity | {"version": TRAINING_VERSION}
 
     @property
     def label(self) -> str:
         """For people, the beginning of its folder's name: the parts that are not the defaults."""
-        arm, default = self.chain[0].arm, Arm("")
-        parts = [arm.mining, arm.loss, arm.network, self.finish]
-        named = [
-            arm.sampling,
-            *(p for p in parts if p not in (None, default.loss, default.network)),
-        ]
+        arm, usual = self.chain[0].arm, (None, Arm.loss, Arm.network)
+        parts = [arm.mining, arm.loss, arm.network, self.arm.finish]
+        named = [arm.sampling, *(part for part in parts if part not in usual)]
         task = [] if self.task == ALL else [self.task.replace(" ", "_")]
         return "-".join([*(type(part).__name__.lower() for part in named), *task])

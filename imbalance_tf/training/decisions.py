@@ -9,8 +9,6 @@ from imbalance_tf.cohort.arguments import expect, is_number
 
 from .parts import Part
 
-__all__ = ["Argmax", "Decision", "Finish", "NaturalHead", "PriorCorrected"]
-
 
 @dataclass(frozen=True)
 class Decision(Part):

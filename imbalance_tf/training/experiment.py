@@ -6,20 +6,17 @@ import platform
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import expanded, locked
+from imbalance_tf.cohort.disk import digest, expanded, locked
 
 from .config import ExperimentConfig, Training
 from .folder import read_history, read_training, write_config
 from .result import TABLES, ExperimentResult
-
-__all__ = ["finished_share", "remove_private", "run_experiment", "run_folder"]
 
 
 def run_experiment(
@@ -133,8 +130,7 @@ def _training_folder(training: Training, train: Cohort, folder: str | Path) -> P
 
 
 def _digest(identity: Any) -> str:
-    text = json.dumps(identity, sort_keys=True, default=str)
-    return blake2b(text.encode(), digest_size=5).hexdigest()
+    return digest(json.dumps(identity, sort_keys=True, default=str).encode(), 5)
 
 
 def _trained(training: Training, train: Cohort, folder: Path, private: bool) -> Path:

@@ -11,20 +11,6 @@ import pandas as pd
 
 from imbalance_tf.cohort.disk import digest, write_whole
 
-__all__ = [
-    "complete",
-    "read_config",
-    "read_history",
-    "read_scores",
-    "read_table",
-    "read_training",
-    "refuse_damaged",
-    "refuse_outside",
-    "refuse_spent",
-    "refusing",
-    "write_config",
-]
-
 
 @contextlib.contextmanager
 def refusing(kind: type[Exception], what: str, way_out: str) -> Iterator[None]:

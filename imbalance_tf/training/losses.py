@@ -6,11 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, is_number
+from imbalance_tf.cohort.arguments import expect, is_number, one_of
 
 from .parts import Part
-
-__all__ = ["CrossEntropy", "DiceCrossEntropy", "Focal", "LogitAdjusted", "Loss"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class CrossEntropy(Loss):
     weights: Literal["inverse"] | None = None
 
     def __post_init__(self):
-        expect(self.weights in (None, "inverse"), "None or 'inverse'", weights=self.weights)
+        one_of(None, "inverse", weights=self.weights)
 
     @property
     def needs_shares(self) -> bool:  # type: ignore[override]

@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
 from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
-from imbalance_tf.cohort.arguments import expect, is_number, whole
+from imbalance_tf.cohort.arguments import expect, probability, whole
 from imbalance_tf.cohort.case import AIR
-from imbalance_tf.network.dense import segment
 from imbalance_tf.sampling.paper import THRESHOLD
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import HardExampleSampler
-
-__all__ = ["HardExampleMining", "mine"]
 
 _BATCH = 500  # patches at a time
 _STREAM = 1  # keeps the candidates' random numbers apart from those of the batches
@@ -72,12 +69,6 @@ class HardExampleMining(keras.callbacks.Callback):
     candidates_per_class : int
         Size of the random subset of each class; of a smaller class, all its voxels. The paper
         does not give it.
-    candidates : {"random", "slices"}
-        ``"random"``: that many voxels of each class (the paper). ``"slices"``: all voxels of the
-        slices in which random voxels of each class lie. The dense form (see `fully_convolutional`)
-        makes this far cheaper per candidate; but neighbouring voxels are alike.
-    slices_per_class : int
-        Number of slices for each class, where `candidates` is ``"slices"``.
     classes : sequence of class names, optional
         Which to mine; all by default (the paper). The majority alone is the hard negative mining
         of Felzenszwalb et al. (2010). The other classes are sampled as by `BalancedSampler`.
@@ -113,8 +104,6 @@ class HardExampleMining(keras.callbacks.Callback):
         *,
         threshold: float = THRESHOLD,
         candidates_per_class: int = 1000,
-        candidates: Literal["random", "slices"] = "random",
-        slices_per_class: int = 2,
         classes: Sequence[str] | None = None,
     ):
         super().__init__()
@@ -123,20 +112,16 @@ class HardExampleMining(keras.callbacks.Callback):
                 f"sampler is a {type(sampler).__name__}; a HardExampleSampler is expected, since "
                 f"only that has a pool to fill"
             )
-        kinds, known = ("random", "slices"), sampler.scheme.classes
-        probable = is_number(threshold) and 0 <= threshold <= 1
-        expect(probable, "a probability from 0 to 1", threshold=threshold)
-        expect(candidates in kinds, "'random' or 'slices'", candidates=candidates)
-        listed = classes is None or (not isinstance(classes, str) and np.iterable(classes))
-        some = classes is None or (listed and len(classes) > 0 and set(classes) <= set(known))
-        expect(some, f"a list of one or more of {list(known)}", classes=classes)
+        known = sampler.scheme.classes
+        names = known if classes is None else classes
+        listed = not isinstance(names, str) and np.iterable(names) and len(names)
+        expected = f"a list of one or more of {list(known)}"
+        expect(listed and set(names) <= set(known), expected, classes=classes)
         self.cohort = sampler.cohort
         self.sampler = sampler
-        self.threshold = threshold
+        self.threshold = probability(threshold=threshold)
         self.candidates_per_class = whole(1, candidates_per_class=candidates_per_class)
-        self.candidates = candidates
-        self.slices_per_class = whole(1, slices_per_class=slices_per_class)
-        self.classes = known if classes is None else tuple(classes)
+        self.classes = tuple(names)
         self._mined_for: int | None = None
 
     def set_model(self, model):
@@ -172,11 +157,7 @@ class HardExampleMining(keras.callbacks.Callback):
                 logs[f"hard_{name}"] = len(hard)
 
     def _mine(self, epoch: int) -> None:
-        generator = np.random.default_rng([self.sampler.seed, epoch, _STREAM])
-        if self.candidates == "slices":
-            centres, probabilities = self._whole_slices(generator)
-        else:
-            centres, probabilities = self._random_subset(generator)
+        centres, probabilities = self._candidates(epoch)
         labels = self.cohort.labels_at(centres)
         predicted = probabilities.argmax(axis=-1)
         probability = probabilities[np.arange(len(labels)), labels]
@@ -199,7 +180,7 @@ class HardExampleMining(keras.callbacks.Callback):
 
     @property
     def candidates_of_an_epoch(self) -> int:
-        """Patches that are classified per epoch, where candidates are ``"random"``."""
+        """Patches that are classified per epoch."""
         counts = self.sampler.index.counts[self._mined_classes()]
         return int(np.minimum(counts, self.candidates_per_class).sum())
 
@@ -208,8 +189,9 @@ class HardExampleMining(keras.callbacks.Callback):
         classes, shares = self.sampler.scheme.classes, self.sampler.shares
         return [n for n, name in enumerate(classes) if name in self.classes and shares[n] > 0]
 
-    def _random_subset(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _candidates(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Centres (n, 4) of a random subset of each class, and their probabilities (n, classes)."""
+        generator = np.random.default_rng([self.sampler.seed, epoch, _STREAM])
         index = self.sampler.index
         ranks = [
             index.first[number]
@@ -229,23 +211,3 @@ class HardExampleMining(keras.callbacks.Callback):
         logits = np.concatenate(parts).astype(np.float32)
         refuse_probabilities(self.model, logits)
         return centres, softmax(logits, axis=-1)
-
-    def _whole_slices(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """All centres of the mined classes in some slices, and their probabilities."""
-        index, mined = self.sampler.index, self._mined_classes()
-        ranks = [
-            index.first[number]
-            + generator.integers(index.counts[number], size=self.slices_per_class)
-            for number in mined
-        ]
-        met = np.unique(index.centres(np.concatenate(ranks))[:, :2], axis=0)
-        centres, probabilities = [], []
-        for number in np.unique(met[:, 0]):
-            case, slices = self.cohort[number], met[met[:, 0] == number, 1]
-            labels = case.labels[slices]
-            inside = (case.brain[slices] | (labels > 0)) & np.isin(labels, mined)
-            probabilities.append(segment(self.model, case.images[slices], inside)[inside])
-            place = np.argwhere(inside)
-            place[:, 0] = slices[place[:, 0]]
-            centres.append(np.insert(place, 0, number, axis=1))
-        return np.concatenate(centres).astype(np.int32), np.concatenate(probabilities)

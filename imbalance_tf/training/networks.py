@@ -6,11 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.arguments import expect, settle, whole
 
 from .parts import Part
-
-__all__ = ["Network", "PatchCNN", "UNet"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class UNet(Network):
 
     def __post_init__(self):
         expect(np.iterable(self.filters) and len(self.filters), "a list", filters=self.filters)
-        filters = tuple(whole(1, filters=count) for count in self.filters)
-        object.__setattr__(self, "filters", filters)
+        settle(self, filters=tuple(whole(1, filters=count) for count in self.filters))
 
     @property
     def multiple(self) -> int:  # type: ignore[override]

@@ -1,13 +1,12 @@
 """Part: one choice in which two arms may differ, as data."""
 
 import ast
-import hashlib
 import inspect
 import textwrap
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-__all__ = ["Part", "rebuilt"]
+from imbalance_tf.cohort.disk import digest
 
 _PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
 
@@ -79,7 +78,7 @@ def _source_digest(kind: type) -> str | None:
     """Of the code of a class and its bases; None for the classes of this package."""
     own = [each for each in kind.__mro__[:-1] if not each.__module__.startswith("imbalance_tf.")]
     text = "".join(map(_code, own))
-    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest() if own else None
+    return digest(text.encode(), 5) if own else None
 
 
 def _code(kind: type) -> str:

@@ -18,8 +18,6 @@ from imbalance_tf.cohort.labels import LabelScheme
 from .config import ExperimentConfig
 from .folder import complete, read_config, read_scores, read_training
 
-__all__ = ["ExperimentResult", "load_model", "read_segmentation"]
-
 TABLES = ("dice", "volume_ratios")
 
 

@@ -20,8 +20,6 @@ from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
 
-__all__ = ["Prepared", "train"]
-
 
 class Prepared:
     """What a training needs, made from its config and cohort: its sampler, batches and mining.
@@ -77,9 +75,9 @@ class Prepared:
         """The compiled model before its first epoch; `base` is the training that it finishes."""
         start()
         config, arm = self.training.config, self.training.arm
-        if base and self.training.finish:
+        if base and arm.finish:
             model = load_model(base / "model.keras")
-            self.training.finish.prepare(model)
+            arm.finish.prepare(model)
         else:
             model = arm.network.build(
                 channels=len(self.cohort.modalities),

@@ -19,8 +19,6 @@ from .config import Training
 from .result import read_segmentation
 from .task import task_of
 
-__all__ = ["predicted_classes", "score"]
-
 
 def predicted_classes(
     trainings: Sequence[Training], models: Sequence[Any], case: Case, train: Cohort

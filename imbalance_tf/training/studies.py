@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.arguments import expect, settle, whole
 from imbalance_tf.cohort.names import expect_name
 
 from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
-
-__all__ = ["STUDIES", "Study"]
 
 LONGEST_EPOCH = 1000  # batches, as in the paper
 
@@ -62,17 +60,15 @@ class Study:
         several = not isinstance(self.arms, str) and np.iterable(self.arms) and len(self.arms)
         expect(several, "a list of one or more arms", arms=self.arms)
         arms = tuple(arm_named(arm) for arm in self.arms)
-        object.__setattr__(self, "arms", arms)
         names = [arm.name for arm in arms]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"arms named {', '.join(twice)} twice; each needs a name of its own")
-        object.__setattr__(self, "folds", whole(2, folds=self.folds))
-        object.__setattr__(self, "seeds", whole(1, seeds=self.seeds))
+        folds, seeds = whole(2, folds=self.folds), whole(1, seeds=self.seeds)
+        settle(self, arms=arms, folds=folds, seeds=seeds)
         if self.lengths is not None:
             several = np.iterable(self.lengths) and len(self.lengths)
             expect(several, "a list of one or more lengths", lengths=self.lengths)
-            lengths = tuple(whole(1, lengths=length) for length in self.lengths)
-            object.__setattr__(self, "lengths", lengths)
+            settle(self, lengths=tuple(whole(1, lengths=length) for length in self.lengths))
 
     def configs(self, like: ExperimentConfig) -> list[ExperimentConfig]:
         """One config per length and arm; all else is as in the config `like`.

@@ -21,8 +21,6 @@ from .experiment import remove_private, run_experiment, run_folder
 from .result import ExperimentResult
 from .studies import Study
 
-__all__ = ["run_study"]
-
 Opener = Callable[[], Cohort]
 
 

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.disk import digest, write_whole
 
 from .folder import read_table, refuse_outside, refusing
 
-__all__ = ["read_study", "write_study"]
-
 
 def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:
     """Keep the table of a study, below lines that say how it was made."""

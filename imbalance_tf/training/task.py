@@ -7,8 +7,6 @@ import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
 
-__all__ = ["ALL", "FIRST", "SECOND", "Task", "task_of"]
-
 ALL, FIRST, SECOND = "all classes", "healthy or not", "which kind"
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from imbalance_tf import SCHEMES, LabelScheme
 from imbalance_tf.reading.examining import scheme_asked

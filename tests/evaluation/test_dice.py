@@ -1,8 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from imbalance_tf import SCHEMES, dice_scores, volume_ratios
 from imbalance_tf.evaluation.dice import PAPER_DICE, comparison_table

@@ -428,7 +428,7 @@ def test_white_matter_lesions_are_many_small_and_in_white_matter(tmp_path):
 
 
 def test_an_unknown_disease_and_a_folder_of_the_other_one_are_refused(tiny_cases, tmp_path):
-    with pytest.raises(ValueError, match="disease='stroke'; one of glioma, lesions is expected"):
+    with pytest.raises(ValueError, match="disease='stroke'; 'glioma' or 'lesions' is expected"):
         write(tmp_path / "cohort", disease="stroke")
     folder = write(tmp_path / "cohort")
     with pytest.raises(FileExistsError, match="'disease': 'lesions'"):

@@ -1,8 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from imbalance_tf import SCHEMES, Case, ClassIndex, Cohort, load_cohort
 from imbalance_tf.cohort.runs import Runs

@@ -3,8 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from imbalance_tf import AIR, BalancedSampler, HardExampleSampler, RandomSampler, patch_dataset
 from imbalance_tf.sampling.patches import cut_patches

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from imbalance_tf import BalancedSampler, HardExampleSampler
 from imbalance_tf.sampling.samplers import _class_counts

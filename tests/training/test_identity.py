@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from imbalance_tf import ExperimentConfig
-from imbalance_tf.training import config as config_module
-from imbalance_tf.training import experiment
+from imbalance_tf.training import config as config_module, experiment
 from imbalance_tf.training.arms import ARMS, Arm, Mining, TwoStage
 from imbalance_tf.training.batches import Balanced, Mixed, Random, Smote
 from imbalance_tf.training.decisions import NaturalHead, PriorCorrected

@@ -57,33 +57,10 @@ def test_what_is_left_out_of_the_pool_is_easy(cohort, model):
     assert set(map(tuple, sampler.pool[4])) == set(map(tuple, rare[hard]))
 
 
-def test_whole_slices_give_every_hard_voxel_of_them(cohort, model):
-    sampler = HardExampleSampler(cohort, seed=0)
-    mining = HardExampleMining(sampler, threshold=0.4, candidates="slices", slices_per_class=1)
-    mining.set_model(model)
-    mining.on_epoch_end(0)
-    slices = mining.hard[["case", "slice"]].drop_duplicates().to_numpy()
-    assert 1 <= len(slices) <= 5
-    voxels = [
-        (cohort.case_ids.index(case), number, *voxel)
-        for case, number in slices
-        for voxel in np.argwhere(cohort[case].brain[number] | (cohort[case].labels[number] > 0))
-    ]
-    voxels = np.array(voxels)
-    labels = cohort.labels_at(voxels)
-    patches = cut_patches([case.images for case in cohort], voxels, SIZE, fill=-5).astype(
-        np.float32
-    )
-    hard = _is_hard(model, patches, labels, 0.4)
-    for number, pool in enumerate(sampler.pool):
-        assert set(map(tuple, pool)) == set(map(tuple, voxels[hard & (labels == number)]))
-
-
-@pytest.mark.parametrize("candidates", ["random", "slices"])
-def test_only_the_classes_asked_for_are_mined(cohort, model, candidates):
+def test_only_the_classes_asked_for_are_mined(cohort, model):
     """The majority alone: hard negative mining."""
     sampler = HardExampleSampler(cohort, seed=0)
-    mining = HardExampleMining(sampler, classes=["healthy"], candidates=candidates)
+    mining = HardExampleMining(sampler, classes=["healthy"])
     _fit(model, sampler, mining)
     assert len(sampler.pool[0]) >= 24
     assert not any(len(pool) for pool in sampler.pool[1:])
@@ -167,8 +144,6 @@ def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
         ({"threshold": 1.5}, "threshold=1.5; a probability from 0 to 1"),
         ({"threshold": 75}, "threshold=75; a probability"),
         ({"candidates_per_class": 0}, "candidates_per_class=0; a whole number from 1"),
-        ({"slices_per_class": 0}, "slices_per_class=0; a whole number from 1"),
-        ({"candidates": "voxels"}, "candidates='voxels'; 'random' or 'slices' is expected"),
         ({"classes": ["oedema"]}, r"classes=\['oedema'\]; a list of one or more of \['healthy', "),
         ({"classes": "healthy"}, "classes='healthy'; a list of one or more of"),
     ],

@@ -12,8 +12,7 @@ import pytest
 from imbalance_tf import ExperimentConfig, load_cohort, open_lab, run_experiment
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab import estimate
-from imbalance_tf.training import config as training_config
-from imbalance_tf.training import experiment
+from imbalance_tf.training import config as training_config, experiment
 from imbalance_tf.training.config import TRAINING_VERSION
 from imbalance_tf.training.experiment import finished_share, run_folder
 from imbalance_tf.training.run import Prepared

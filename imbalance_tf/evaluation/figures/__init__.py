@@ -12,28 +12,3 @@ from .diagrams import mining_loop, patch_to_label, two_in_a_row
 from .scans import batches, gallery, modalities, patch_on_slice, segmentations
 from .slider import slider
 from .style import described, span
-
-__all__ = [
-    "batches",
-    "case_page",
-    "class_shares",
-    "described",
-    "dice_by_arm",
-    "dice_by_case",
-    "dice_by_length",
-    "difference_to",
-    "draws",
-    "gallery",
-    "hard_pool",
-    "mining_loop",
-    "modalities",
-    "patch_on_slice",
-    "patch_to_label",
-    "segmentations",
-    "slider",
-    "span",
-    "training_curve",
-    "two_in_a_row",
-    "volumes",
-    "volumes_by_arm",
-]

@@ -17,8 +17,6 @@ from imbalance_tf.evaluation.intervals import (
 
 from .style import INK, arm_legend, arm_styles, charts, described, span
 
-__all__ = ["dice_by_arm", "dice_by_length", "difference_to", "volumes_by_arm"]
-
 
 def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     """Dice of every arm: a faint mark per case, the mean, and its 95 % interval over the cases.

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from .scans import shown_channel
 from .style import GREYS, class_colours, class_legend, described, panels, span
 
-__all__ = ["case_page"]
-
 MARGIN = 5
 PLANES = ("axial", "coronal", "sagittal")
 
@@ -71,7 +69,7 @@ def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> N
     case, colours = cohort[case_id], class_colours(cohort.scheme.classes)
     image, labels = case.images[..., channel].astype(float), case.labels
     for axis, (plain, outlined) in enumerate(row.reshape(3, 2)):
-        number = _fullest(labels > 0, axis)
+        number = case.widest_slice(axis)
         scan, classes = (np.take(volume, number, axis) for volume in (image, labels))
         if axis:  # slices are counted from the feet up, and shown with the head up
             scan, classes = scan[::-1], classes[::-1]
@@ -90,9 +88,3 @@ def _show_case(row: np.ndarray, cohort: Cohort, case_id: str, channel: int) -> N
                 xlim=(columns[0] - MARGIN, columns[-1] + MARGIN),
                 ylim=(rows[-1] + MARGIN, rows[0] - MARGIN),
             )
-
-
-def _fullest(tumour: np.ndarray, axis: int) -> int:
-    """The slice across an axis that holds most tumour; the middle one where there is none."""
-    counts = np.moveaxis(tumour, axis, 0).sum(axis=(1, 2))
-    return int(counts.argmax()) if counts.any() else len(counts) // 2

@@ -21,8 +21,6 @@ from .style import (
     span,
 )
 
-__all__ = ["class_shares", "dice_by_case", "draws", "hard_pool", "training_curve", "volumes"]
-
 
 def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
     """Shares of the brain by class on a log scale: one ring per case, a diamond for all together.
@@ -184,11 +182,8 @@ def dice_by_case(
         title += "; red cross: the paper, on its own cases"
     axis.set_title(title, fontsize=10)
     arm_legend(figure, dice)
-    means = [
-        f"{name}: {span(pd.Series({arm: table[name].mean() for arm, table in dice.items()}))}."
-        for name in columns
-    ]
-    return described(figure, f"Dice of every test case, {_names(dice)}. Means of {' '.join(means)}")
+    means = _spans({arm: table.mean() for arm, table in dice.items()}, columns)
+    return described(figure, f"Dice of every test case, {', '.join(dice)}. Means of {means}")
 
 
 def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figure:
@@ -224,16 +219,15 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
     axis.set_xticks([], minor=True)
     arm_legend(figure, ratios)
-    medians = [
-        f"{name}: {span(pd.Series({arm: table[name].median() for arm, table in ratios.items()}))}."
-        for name in columns
-    ]
-    text = f"Predicted over true volume of every case, {_names(ratios)}. "
-    return described(figure, f"{text}Medians of {' '.join(medians)}")
+    medians = _spans({arm: table.median() for arm, table in ratios.items()}, columns)
+    text = f"Predicted over true volume of every case, {', '.join(ratios)}. "
+    return described(figure, f"{text}Medians of {medians}")
 
 
-def _names(arms: Mapping[str, pd.DataFrame]) -> str:
-    return ", ".join(arms)
+def _spans(averages: Mapping[str, pd.Series], columns: Sequence[str]) -> str:
+    """Of each column, between which arms its averages lie."""
+    by_column = pd.DataFrame(averages).loc[list(columns)]
+    return " ".join(f"{name}: {span(values)}." for name, values in by_column.iterrows())
 
 
 def _offsets(count: int) -> np.ndarray:

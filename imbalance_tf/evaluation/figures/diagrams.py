@@ -13,8 +13,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from .scans import shown_channel
 from .style import GREYS, INK, class_colours, described, panels
 
-__all__ = ["mining_loop", "patch_to_label", "two_in_a_row"]
-
 
 def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     """What a network gets of a patch, what it answers, and the label that this is held against.

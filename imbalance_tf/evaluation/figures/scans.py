@@ -18,8 +18,6 @@ from imbalance_tf.cohort.labels import LabelScheme
 
 from .style import GREYS, INK, class_colours, class_legend, described, panels
 
-__all__ = ["batches", "gallery", "modalities", "patch_on_slice", "segmentations"]
-
 
 def modalities(cohort: Cohort, case_id: str) -> Figure:
     """The slice with most tumour in every modality, and below the same with the labels over it.
@@ -141,24 +139,21 @@ def segmentations(
     side = min(2.6, 10 / len(titles))  # a wider figure would be shown smaller, its letters too
     height = 1.15 * side * len(case_ids) + 0.6
     figure, axes = panels(len(case_ids), len(titles), width=side * len(titles), height=height)
+    sizes = []
     for row, case in zip(axes, map(cohort.__getitem__, case_ids), strict=True):
         window = _widest(case)
         image = case.images[window][..., channel].astype(float)
         for axis in row:
             axis.imshow(image, **GREYS)
         row[0].set_ylabel(case.id)
-        shown = [case.labels, *(predicted[case.id] for predicted in maps.values())]
-        for axis, classes in zip(row[1:], shown, strict=True):
+        shown = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
+        for axis, classes in zip(row[1:], shown.values(), strict=True):
             axis.imshow(_overlay(classes[window], cohort.scheme, alpha=1.0))
+        areas = [f"{name} {(classes[window[0]] > 0).sum()}" for name, classes in shown.items()]
+        sizes.append(f"{case.id}: {', '.join(areas)}")
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     class_legend(figure, cohort.scheme)
-    sizes = []
-    for case in map(cohort.__getitem__, case_ids):
-        named = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
-        number = case.widest_slice()
-        areas = [f"{name} {(classes[number] > 0).sum()}" for name, classes in named.items()]
-        sizes.append(f"{case.id}: {', '.join(areas)}")
     text = "The slice of each case with most tumour. Tumour voxels in it: "
     return described(figure, f"{text}{'; '.join(sizes)}.")
 
@@ -181,6 +176,7 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
     rows = -(-len(examples) // columns)
     figure = plt.figure(figsize=(3.3 * columns, 2.25 * rows + 0.4), layout="constrained")
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
+    pairs = []
     for part, example in zip(parts, examples.itertuples(), strict=False):
         top, left = example.row - size // 2 - 0.5, example.column - size // 2 - 0.5
         axes = part.subplots(1, len(names), squeeze=False)[0]
@@ -193,17 +189,11 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
             axis.spines[:].set_path_effects([withStroke(linewidth=4.5, foreground=INK)])
             axis.plot(example.column, example.row, "+", color="red", markersize=9)
             axis.set_xlabel(name, fontsize=9, labelpad=2)
-        part.suptitle(
-            f"is {scheme.classes[example.label]}, predicted {scheme.classes[example.predicted]}\n"
-            f"p(true) = {example.probability:.3f}",
-            fontsize=10,
-        )
+        own, other = scheme.classes[example.label], scheme.classes[example.predicted]
+        probability = example.probability
+        part.suptitle(f"is {own}, predicted {other}\np(true) = {probability:.3f}", fontsize=10)
+        pairs.append(f"{own} predicted as {other} (p {probability:.2f})")
     class_legend(figure, scheme, healthy=True)
-    pairs = [
-        f"{scheme.classes[each.label]} predicted as {scheme.classes[each.predicted]} "
-        f"(p {each.probability:.2f})"
-        for each in examples.itertuples()
-    ]
     return described(figure, f"{len(pairs)} hard examples: {'; '.join(pairs)}.")
 
 

@@ -11,8 +11,6 @@ from imbalance_tf.evaluation.pages import Piece
 
 from .style import image_source
 
-__all__ = ["slider"]
-
 # One plain handler: no widget and no kernel, so that it moves in JupyterLab, in the exported page
 # and without a network.
 _MOVE = """

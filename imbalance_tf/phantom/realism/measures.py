@@ -10,10 +10,6 @@ from imbalance_tf.cohort.cohort import Cohort
 
 from .targets import CLASSES, DEAD
 
-__all__ = ["Z_EDGES", "measure_case"]
-
-Z_EDGES = np.arange(-5, 5.01, 0.05)
-"""Bins of the intensity histograms: a cohort's z-scores are clipped to [-5, 5]."""
 PATCH_MM, LARGE_MM3 = 64, 50
 THIN_MM = 1.5
 """Pieces and gradients depend on voxel size: measured only where slices are this thin."""
@@ -21,7 +17,7 @@ Values = dict[tuple[str, str], float]
 
 
 def measure_case(cohort: Cohort, case_id: str) -> dict[str, Any]:
-    """What `summarise` and `separability_table` need of one case.
+    """What `summarise` needs of one case.
 
     A cohort that is too large for memory can so be measured case by case.
 
@@ -29,8 +25,7 @@ def measure_case(cohort: Cohort, case_id: str) -> dict[str, Any]:
     -------
     dict
         ``values``: the single numbers, by group and name as in `realism_table`; ``counts``: voxels
-        of each class; ``faces``: area between the classes, mm2; ``histograms``: by modality, voxels
-        of each class in the bins of `Z_EDGES`; and the ``classes``.
+        of each class; ``faces``: area between the classes, mm2; and the ``classes``.
 
     Examples
     --------
@@ -52,12 +47,10 @@ def measure_case(cohort: Cohort, case_id: str) -> dict[str, Any]:
         values |= _pieces_of_classes(case, masks)
         masks[DEAD] = masks["necrosis"] | masks["non-enhancing"]
     inner = ndimage.binary_erosion(case.brain, iterations=2)
-    histograms = {}
     for channel, modality in enumerate(cohort.modalities):
         z = case.images[..., channel].astype(np.float32)
-        inside = {name: z[case.brain & mask] for name, mask in masks.items()}
-        histograms[modality] = np.stack([np.histogram(inside[c], Z_EDGES)[0] for c in classes])
-        for name, found in inside.items():
+        for name, mask in masks.items():
+            found = z[case.brain & mask]
             if found.size > 1:
                 values[f"{modality}: mean z", name] = found.mean(dtype=np.float64)
                 values[f"{modality}: sd of z within a case", name] = found.std(dtype=np.float64)
@@ -65,13 +58,7 @@ def measure_case(cohort: Cohort, case_id: str) -> dict[str, Any]:
             steepness = np.sqrt(sum(part**2 for part in np.gradient(z, *case.spacing)))
             # Without the jump to air at the brain's edge.
             values["mean |gradient| of z per mm", modality] = float(steepness[inner].mean())
-    return {
-        "classes": classes,
-        "counts": counts,
-        "faces": faces,
-        "values": values,
-        "histograms": histograms,
-    }
+    return {"classes": classes, "counts": counts, "faces": faces, "values": values}
 
 
 def _whole_tumour(case: Case, counts: np.ndarray, faces: np.ndarray) -> Values:

@@ -11,8 +11,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from . import targets
 from .measures import measure_case
 
-__all__ = ["realism_table", "separability_table", "summarise"]
-
 Row = tuple[str, str, float | np.floating, float, float]
 
 
@@ -54,29 +52,6 @@ def summarise(measured: Iterable[dict]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["group", "figure", "measured", "low", "high"])
     table["inside"] = table["measured"].between(table["low"], table["high"])
     return table
-
-
-def separability_table(measured: Iterable[dict]) -> pd.DataFrame:
-    """Best Dice that one threshold on one modality reaches: one row per tumour class.
-
-    The threshold and its side are the best ones for these very cases, over the voxels of the whole
-    brain: an upper limit for any classifier of that kind.
-
-    Examples
-    --------
-    >>> separability_table([measure_case(cohort, "large")]).columns.tolist()
-    ['t1', 'flair']
-    """
-    cases = list(measured)
-    best = {}
-    for modality in cases[0]["histograms"]:
-        counts = sum(case["histograms"][modality] for case in cases)
-        dice = []
-        for side in (1, -1):
-            hits = np.cumsum(counts[:, ::side], axis=1)
-            dice.append(2 * hits / np.maximum(hits.sum(axis=0) + hits[:, -1:], 1))
-        best[modality] = np.max(dice, axis=(0, 2))
-    return pd.DataFrame(best, index=pd.Index(cases[0]["classes"], name="class")).iloc[1:]
 
 
 def _values(cases: Sequence[dict], group: str, name: str) -> list[float]:

@@ -71,12 +71,6 @@ SINGLE = {
 }
 SINGLE_SD = {"necrosis": 0.7}
 """The lowest sd between slices that was found (0.7-1.15); for the other classes 0.24 and more."""
-TISSUES = {  # as SINGLE, for the healthy tissues
-    "t1": {"csf": -1.87, "gm": -0.26, "wm": 0.67},
-    "t1c": {"csf": -1.44, "gm": -0.29, "wm": 0.49},
-    "t2": {"csf": 1.58, "gm": -0.19, "wm": -0.58},
-    "flair": {"csf": -1.74, "gm": -0.44, "wm": -0.33},
-}
 TOLERANCE = 0.3
 """How far a mean may be from the real one where no sd between cases is known."""
 SD_WITHIN = 0.3
