@@ -1,4 +1,4 @@
-"""The command line: imbalance-tf run, study, check, phantom, notebooks, setup-check."""
+"""The command line: imbalance-tf run, study, check, phantom, notebooks, handout, setup-check."""
 
 import errno
 import io
@@ -208,6 +208,36 @@ def notebooks(folder, kind):
     for path in write_notebooks(Path(folder), kind or "student"):
         click.echo(path)
     click.echo(f"Now: jupyter lab {shlex.quote(folder)}")
+
+
+@main.command()
+@click.argument("target", type=FilePath())
+@click.option(
+    "--from",
+    "source",
+    default="results/lab",
+    type=FilePath(),
+    metavar="FOLDER",
+    show_default=True,
+    help="Where imbalance-tf run has left its results.",
+)
+def handout(target, source):
+    """Write what a class gets into TARGET, a new folder or a new file TARGET.zip.
+
+    Notebooks to work in, the embedded cohort and finished runs, so that nothing is trained on
+    whatever machine they are opened; and checksums. The notebooks are those that were executed.
+    """
+    from .handout import write_handout
+    from .notebooks import notebook_paths
+
+    place, out = Path(target).absolute(), Path(source).resolve()
+    paths = write_handout(place, out)
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    click.echo(f"{place}: {sum(path.stat().st_size for path in files) / 1e6:.0f} MB")
+    click.echo(f"notebooks: {', '.join(path.stem for path in paths)}")
+    if others := [path.stem for path in notebook_paths() if path not in paths]:
+        click.echo(f"not executed in {out}, so not in it: {', '.join(others)}")
+    click.echo("There: its README.txt. The store of the scans is made anew at the first opening.")
 
 
 @main.command()

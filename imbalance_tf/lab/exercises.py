@@ -38,8 +38,8 @@ def built(source: Path, kind: Kind) -> nbformat.NotebookNode:
     source : Path
         A notebook without any of the tags comes out as it is.
     kind : {"student", "solutions", "instructor"}
-        With stubs; with solutions; or with the teacher's cells too, and all that nbgrader needs:
-        the markers, and which cells are answers and which are tests.
+        With stubs; with solutions; or with the markers, and the teacher's cells too. The first and
+        the last say to nbgrader which cells are answers and which are tests.
 
     Raises
     ------
@@ -52,9 +52,9 @@ def built(source: Path, kind: Kind) -> nbformat.NotebookNode:
         problem = _problem(cell.source, exercise)
         if problem:
             raise ValueError(f"{source.name}, cell '{cell.id}': {problem}")
-        if kind == "instructor":
+        if kind != "solutions":
             _tell_nbgrader(cell)
-        elif exercise:
+        if exercise and kind != "instructor":
             cell.source = _REGION.sub(_stub if kind == "student" else _solution, cell.source)
     if kind != "instructor":
         notebook.cells = [

@@ -72,10 +72,12 @@ def test_one_source_gives_all_three(lesson, kind, text, cells):
     assert ("Expect" in nbformat.writes(notebook)) == (kind == "instructor")
 
 
-def test_nbgrader_is_told_what_is_an_answer_and_what_a_test(lesson):
-    told = [cell.metadata.get("nbgrader", {}) for cell in built(lesson, "instructor").cells]
-    assert [cell.get("solution") for cell in told] == [None, None, True, False]
-    assert [cell.get("points") for cell in told] == [None, None, None, 1]
+@pytest.mark.parametrize("kind", ["student", "instructor"])
+def test_nbgrader_is_told_what_is_an_answer_and_what_a_test(lesson, kind):
+    told = [cell.metadata.get("nbgrader", {}) for cell in built(lesson, kind).cells]
+    assert [cell["solution"] for cell in told if cell] == [True, False]
+    assert told[-1]["points"] == 1
+    assert not any("nbgrader" in cell.metadata for cell in built(lesson, "solutions").cells)
 
 
 @pytest.mark.parametrize(
