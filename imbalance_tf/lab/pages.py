@@ -26,12 +26,13 @@ tr { border-bottom: 1px solid #888 }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1rem }
 .figures img { width: 100%; background: white }
 """
-# Some greys and code colours of nbconvert's pages have less contrast than 4.5:1.
+# In nbconvert's pages some greys and code colours have less contrast than 4.5:1, and nothing but a
+# colour tells a link from the text around it.
 _READABLE = """
 <style>:root {
   --jp-cell-prompt-not-active-opacity: 1; --jp-mirror-editor-number-color: #006400;
   --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-comment-color: #2f6060;
-}</style>
+} .jp-RenderedHTMLCommon a:link { text-decoration: underline }</style>
 </head>"""
 
 
