@@ -243,6 +243,7 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(copy, name, damage):
         _read(copy)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
@@ -350,6 +351,7 @@ def half(split, tmp_path_factory):
     return partial
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
