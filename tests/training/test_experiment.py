@@ -423,6 +423,14 @@ def test_wrong_settings_are_named(change, words):
         replace(CONFIG, **change)
 
 
+def test_what_is_not_trained_in_a_read_only_folder_says_where_it_could_be(
+    split, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"runs cannot be written; this run is not finished"):
+        run_experiment(CONFIG, *split, tmp_path / "runs")
+
+
 def test_cohorts_that_do_not_fit_are_refused(split, cohort, tmp_path):
     with pytest.raises(ValueError, match="they must be the same"):
         run_experiment(CONFIG, split[0], cohort, tmp_path)
