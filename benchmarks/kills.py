@@ -12,7 +12,7 @@ killed, or all of it; of the notebooks, the process that executes them.
 All files must hold the same bytes, but for what holds times: the date in ``model.keras`` (its
 weights and its description are compared), ``seconds`` and the digests in the ``config.json`` of a
 training, the time in the ``arrays.json`` of a store, executed notebooks and their pages (which also
-say that runs were read). Needs a system with fork. Prints a line per kill, writes
+say that runs were read). Needs a system with fork. Prints a line per kill and a table, writes
 ``benchmarks/kills.json``, and fails if one differs.
 """
 
@@ -36,6 +36,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 
 from imbalance_tf import ExperimentConfig, Study, load_cohort, run_experiment, write_phantom_cohort
 from imbalance_tf._tensorflow import keras  # noqa: F401 - here, so that no child imports it again
@@ -45,7 +46,15 @@ from imbalance_tf.training.study_run import run_study
 LIKE = ExperimentConfig(
     "random", epochs=2, steps=2, batch_size=10, patch_size=24, candidates_per_class=20
 )
-STUDY = Study("kills", "Which?", ["random", "two classifiers"], folds=2)
+ARMS = (
+    "random",
+    "hard",
+    "SMOTE",
+    "balanced, natural head",
+    "two classifiers",
+    "balanced, priors corrected",
+)
+STUDY = Study("kills", "Which?", ["random", "balanced"], folds=2)
 
 
 class Moments:
@@ -67,7 +76,7 @@ class Moments:
                 return
             if torn:
                 os.truncate(path, os.path.getsize(path) // 2)
-            print(f"killed {what} {os.fspath(path).removeprefix(self.folder)}", flush=True)
+            print(f"killed {what}: {os.fspath(path).removeprefix(self.folder)}", flush=True)
             os.killpg(0, signal.SIGKILL)
             time.sleep(60)
 
@@ -116,7 +125,7 @@ def study(cohort: Path, out: Path, kill_after: float | None = None):
     from distributed import Client, LocalCluster
 
     def kill_a_worker():
-        print("killed a worker", flush=True)
+        print("killed a worker: it begins elsewhere", flush=True)
         os.kill(cluster.workers[0].process.pid, signal.SIGKILL)
 
     options = {"threads_per_worker": 1, "dashboard_address": None, "local_directory": str(out)}
@@ -141,11 +150,7 @@ SITUATIONS = {
         out / "phantom", cases=3, slice_thickness=10, progress=False
     ),
     "store": lambda cohort, out, **_: load_cohort(cohort, cache=out / "cache"),
-    "plain": partial(train, "balanced"),
-    "mined": partial(train, "hard"),
-    "two stage": partial(train, "two classifiers"),
-    "finish": partial(train, "balanced, natural head"),
-    "SMOTE": partial(train, "SMOTE"),
+    **{arm: partial(train, arm) for arm in (*ARMS, "two classifiers")},
     "scoring": partial(train, "random"),  # begun with the training finished
     "study": study,
     "notebooks": notebooks,
@@ -226,14 +231,14 @@ class Trial:
         code = ended(child)
         what = [line for line in log.read_text().splitlines() if line.startswith("killed ")]
         if not what and code == -signal.SIGKILL:
-            what = [f"killed after {after:.1f} s"]
-        if not what:  # it was over before
-            return "", [], ""
+            what = [f"killed at random: after {after:.1f} s"]
         if code:
             code = ended(begin(self.situation, arguments, log))
         found = {} if code else contents(out)
-        names = sorted(found.keys() | self.expected)
         shutil.rmtree(out)
+        if not what:  # it was over before
+            return "", [], ""
+        names = sorted(found.keys() | self.expected)
         other = [name for name in names if found.get(name) != self.expected.get(name)]
         return what[0], other, log.read_text() if code else ""
 
@@ -269,32 +274,33 @@ def contents(out: Path) -> dict:
 @click.option("--seed", default=0)
 def main(situations, kills, seed):
     generator, begun = np.random.default_rng(seed), time.monotonic()
-    results: dict[str, list[bool]] = {name: [] for name in situations or SITUATIONS}
+    results, lost = [], []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_phantom_cohort(work / "cohort", cases=4, slice_thickness=10, progress=False)
-        trials = [Trial(name, work) for name in results]
+        trials = [Trial(name, work) for name in situations or SITUATIONS]
         for trial in trials:
             click.echo(f"{trial.situation}: {trial.seconds:.0f} s, {trial.moments} moments")
-        number = 0
         for tries in itertools.count():
-            if number == kills:
+            if len(results) == kills:
                 break
             round_, place = divmod(tries, len(trials))
             trial = trials[place]
             what, other, printed = trial.kill(tries, (round_ + place) % 2 == 0, generator)
             if not what:
                 continue
-            number += 1
-            results[trial.situation].append(not other)
-            end = f"NOT the same: {', '.join(other[:4])}" if other else "the same"
-            click.echo(f"[{number}/{kills}] {trial.situation}, {what}: {end}\n{printed}".strip())
-    same, minutes = sum(map(sum, results.values())), round((time.monotonic() - begun) / 60, 1)
-    click.echo(f"{same} of {number} ended in the same files; {minutes} minutes")
-    ends = {name: {"kills": len(each), "the same": sum(each)} for name, each in results.items()}
-    report = {"seed": seed, "minutes": minutes, "situations": ends}
+            results.append([trial.situation, what.partition(":")[0].removeprefix("killed ")])
+            line = f"[{len(results)}/{kills}] {trial.situation}, {what}: "
+            if other:
+                lost.append(f"{line}NOT the same: {', '.join(other[:4])}")
+            click.echo(f"{lost[-1]}\n{printed}".strip() if other else f"{line}the same")
+    table = pd.crosstab(*zip(*results, strict=True), rownames=[""], colnames=[""])
+    minutes = round((time.monotonic() - begun) / 60, 1)
+    click.echo(f"{table.to_string()}\n{kills - len(lost)} of {kills} ended in the same files")
+    counts = {name: row[row > 0].to_dict() for name, row in table.iterrows()}
+    report = {"seed": seed, "minutes": minutes, "kills": counts, "not the same": lost}
     Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
-    sys.exit(same != number)
+    sys.exit(bool(lost))
 
 
 if __name__ == "__main__":

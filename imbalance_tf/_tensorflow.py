@@ -88,9 +88,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if _backend() != "tensorflow":
     raise _refused("backend", _backend(), "tensorflow")
-with _silent():
-    import keras
-    import tensorflow as tf
+try:
+    with _silent():
+        import keras
+        import tensorflow as tf
+except (ValueError, TypeError, AttributeError) as error:  # Keras names no file
+    raise ValueError(
+        f"Keras cannot be imported ({error}); look at its settings, in {_FILE} and in the "
+        f"environment variables that begin with KERAS_"
+    ) from error
 
 
 _TRAINED_UNDER = {

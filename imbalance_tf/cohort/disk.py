@@ -57,6 +57,13 @@ def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
         ) from error
 
 
+def refuse_unwritable(folder: Path, way_out: str) -> None:
+    """PermissionError if a folder, or the nearest above it that is there, cannot be written."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(f"the folder {folder} cannot be written; {way_out}")
+
+
 @contextlib.contextmanager
 def whole_folder(place: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     """A hidden folder to write in, which is renamed to `place` when the block has succeeded.
@@ -86,7 +93,8 @@ def alone(lock: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # Windows keeps what is open
+                lock.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The whole lab with one command: cohort, notebooks, table."""
 
 import json
-import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 from filelock import FileLock, Timeout
 
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.disk import refuse_unwritable, write_whole
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import LabelScheme
 from imbalance_tf.evaluation.dice import comparison_table
@@ -49,7 +48,7 @@ def run_lab(paths: Sequence[Path], out: Path, settings: dict) -> None:
         If `out` holds the results of other settings; then nothing is changed.
     """
     started = time.monotonic()
-    _refuse_unwritable(out)
+    refuse_unwritable(out, "choose another: --out")
     _refuse_other_results(out, settings)
     folders, scheme, forecast = _prepare(out, settings)
     out.mkdir(parents=True, exist_ok=True)
@@ -161,7 +160,7 @@ def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
         {name: result.dice for name, result in results.items()},
         {name: result.volume_ratios for name, result in results.items()},
     )
-    write_whole(out / TABLE, table.to_csv())
+    write_whole(out / TABLE, table.to_csv(lineterminator="\n"))
     volumes = [f"volume {region}" for region in scheme.regions]
     shown = [*scheme.regions, scheme.classes[0], *volumes]
     cases = len(results["random"].dice)
@@ -170,12 +169,6 @@ def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
     for name in scheme.regions:
         if (fewer := table[f"cases {name}"].min()) < len(results["random"].dice):
             click.echo(f"Dice of {name}: over {fewer} cases; undefined for those without any")
-
-
-def _refuse_unwritable(out: Path) -> None:
-    nearest = next(path for path in (out, *out.parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise PermissionError(f"the output folder {out} cannot be written; choose another: --out")
 
 
 def _refuse_other_results(out: Path, settings: dict) -> None:

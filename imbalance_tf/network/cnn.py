@@ -89,7 +89,7 @@ def patch_cnn(
 
     # Every dtype is given, or Keras' global policy would decide. Every name is given, because
     # Keras numbers its own names over all models of a session.
-    patches = keras.Input((patch_size, patch_size, channels), dtype="float32")
+    patches = keras.Input((patch_size, patch_size, channels), dtype="float32", name="patches")
     model = keras.Sequential([patches], name="patch_cnn")
     for number, filters in enumerate((16, 32, 64), start=1):
         model.add(convolution(filters, 3, use_bias=False, name=f"convolution_{number}"))

@@ -66,7 +66,7 @@ def unet(
             )(maps)
         return maps
 
-    slices = maps = keras.Input((None, None, channels), dtype="float32")
+    slices = maps = keras.Input((None, None, channels), dtype="float32", name="slices")
     skips = []
     for level, count in enumerate(filters):
         if level:

@@ -103,7 +103,7 @@ def write_phantom_cohort(
     >>> sorted(path.name for path in folder.glob("phantom_000/*"))[:2]
     ['phantom_000_flair.nii.gz', 'phantom_000_seg.nii.gz']
     """
-    cases = whole(1, 2**32, cases=cases)
+    cases = whole(1, 10_000, cases=cases)
     asked = {
         "generator": "imbalance_tf phantom",
         "version": VERSION,

@@ -78,7 +78,7 @@ class ExperimentConfig:
         settle(
             self,
             arm=arm_named(self.arm),
-            epochs=whole(1, epochs=self.epochs),
+            epochs=whole(1, 10**6, epochs=self.epochs),
             candidates_per_class=whole(1, candidates_per_class=self.candidates_per_class),
             seed=seed_of(self.seed),
             threshold=probability(threshold=self.threshold),

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import digest, expanded, locked
+from imbalance_tf.cohort.disk import digest, expanded, locked, refuse_unwritable
 
 from .config import ExperimentConfig, Training
 from .folder import read_history, read_training, write_config
@@ -49,8 +50,8 @@ def run_experiment(
     Raises
     ------
     ValueError
-        If the cohorts do not fit each other or share a case, or the folder of the run was made by
-        another config.
+        If an argument is of another type, the cohorts do not fit each other or share a case, or
+        the folder of the run was made by another config.
     FileNotFoundError
         If the folder of the run lacks one of its files.
 
@@ -62,6 +63,7 @@ def run_experiment(
     >>> list(result.dice.index), len(result.history)
     (['tiny'], 1)
     """
+    expect(isinstance(config, ExperimentConfig), "an ExperimentConfig", config=config)
     _refuse_other_cohorts(train, test)
     folder, trainings = expanded(folder), config.trainings()
     places = [_trained(training, train, folder, private) for training in trainings]
@@ -169,6 +171,7 @@ def _made_once(place: Path, fill: Callable[[Path], None], private: bool) -> None
     """Fill a hidden folder that gets its name when it is complete, unless it is there."""
     if place.exists():  # read without a lock, so from a read-only share too
         return
+    refuse_unwritable(place.parent, "this run is not finished there, so give another: --out, out=")
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(place, f"-{uuid4().hex}" if private else "")
     with nullcontext() if private else locked(place.with_name(f".{place.name}.lock"), f"{place}"):
@@ -192,6 +195,8 @@ def _partial(place: Path, own: str = "") -> Path:
 
 
 def _refuse_other_cohorts(train: Cohort, test: Cohort) -> None:
+    for name, cohort in {"train": train, "test": test}.items():
+        expect(isinstance(cohort, Cohort), "a Cohort", **{name: cohort})
     if train.scheme.classes != test.scheme.classes or train.modalities != test.modalities:
         raise ValueError(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "

@@ -63,7 +63,7 @@ class Study:
         names = [arm.name for arm in arms]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"arms named {', '.join(twice)} twice; each needs a name of its own")
-        folds, seeds = whole(2, folds=self.folds), whole(1, seeds=self.seeds)
+        folds, seeds = whole(2, folds=self.folds), whole(1, 1000, seeds=self.seeds)
         settle(self, arms=arms, folds=folds, seeds=seeds)
         if self.lengths is not None:
             several = np.iterable(self.lengths) and len(self.lengths)

@@ -25,6 +25,7 @@ from imbalance_tf import (
     mine,
     patch_cnn,
     patch_dataset,
+    run_experiment,
     run_study,
     segment,
     unet,
@@ -39,6 +40,7 @@ def _config(**changes):
     return ExperimentConfig(**{"arm": "balanced", "epochs": 1, "steps": 2, **changes})
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     "changes",
     [
@@ -47,6 +49,7 @@ def _config(**changes):
         *({"threshold": limit} for limit in (NAN, 1.1, "0.5", True)),
         *({name: 1.5} for name in ("epochs", "steps", "batch_size", "candidates_per_class")),
         {"epochs": True},
+        {"epochs": 2**70},
         {"batch_size": 10**9},
         {"patch_size": 4096},
         {"batch_size": 1000, "patch_size": 512},
@@ -88,6 +91,10 @@ REFUSED = {
     r"arms=\[\]": lambda: Study("x", "?", []),
     "lengths=0": lambda: Study("x", "?", ["balanced"], lengths=[0]),
     "folds=2.5": lambda: Study("x", "?", ["balanced"], folds=2.5),
+    "seeds=1180591620717411303424": lambda: Study("x", "?", ["balanced"], seeds=2**70),
+    "cases=1000000000": lambda: write_phantom_cohort("nowhere", cases=10**9),
+    "config='balanced'": lambda: run_experiment("balanced", None, None),
+    "train=None": lambda: run_experiment(_config(), None, None),
     "study='paper'": lambda: run_study("paper", None, "out"),
     "scheme='brats2013'": lambda: dice_scores([0], [0], "brats2013"),
     "truth is float64": lambda: dice_scores([0.0, 4.0], [0, 1], SCHEMES["brats2013"]),
@@ -101,6 +108,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("words", REFUSED, ids=str)
 def test_an_argument_that_makes_no_sense_is_named(words):
     with pytest.raises(ValueError, match=words):
@@ -128,12 +136,14 @@ OF_A_COHORT = {
 }
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("words", OF_A_COHORT, ids=str)
 def test_an_argument_beside_a_cohort_is_named(cohort, words):
     with pytest.raises(ValueError, match=words):
         OF_A_COHORT[words](cohort)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("value", [NAN, INF])
 def test_images_with_nan_get_no_probabilities(cohort, value):
     images = np.zeros((1, 30, 30, 2))

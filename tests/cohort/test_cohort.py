@@ -268,6 +268,7 @@ def test_the_fingerprint_follows_the_content(cohort):
     assert len(fingerprints) == len(others) + 1
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -285,6 +286,7 @@ def test_a_case_that_contradicts_itself_is_refused(cohort, change, words):
         replace(cohort["small"], **change)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("change", "words"),
     [

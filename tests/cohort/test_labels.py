@@ -46,6 +46,7 @@ def test_a_scheme_from_a_file(tmp_path):
     assert scheme.to_classes(np.array([0, 1])).tolist() == [0, 1]
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

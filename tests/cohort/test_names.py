@@ -52,6 +52,7 @@ def _scheme(name="mine", tumour="lesion", region="whole"):
     return LabelScheme(name, ("healthy", tumour), (0, 1), {region: (tumour,)})
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(("name", "words"), [*BAD_ANYWHERE.items(), *BAD_FILES.items()])
 def test_what_is_no_name_of_a_file_is_no_case_and_no_study(name, words):
     assert words in name_problem(name, of_file=True)
@@ -83,6 +84,7 @@ def test_names_that_people_use_are_names(name):
     assert _case(name).id == name
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("pair", [("a", "a"), ("case", "Case"), ("\u00e9", "e\u0301")])
 def test_two_cases_that_would_be_one_file_somewhere_are_refused(pair):
     with pytest.raises(ValueError, match="two cases are named"):

@@ -206,6 +206,7 @@ def test_a_folder_of_real_cases_is_not_called_synthetic(case_folder, phantom, tm
     assert lab.origin == "all synthetic"
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -221,6 +222,7 @@ def test_wrong_settings_are_refused_before_a_cohort_is_written(tmp_path, argumen
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -142,6 +142,7 @@ def test_a_lab_refuses_before_anything_is_written(tmp_path, wrong):
 MAKE = "import imbalance_tf; print(imbalance_tf.patch_cnn(channels=1, classes=2).output_shape)"
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -149,14 +150,19 @@ MAKE = "import imbalance_tf; print(imbalance_tf.patch_cnn(channels=1, classes=2)
         ({"KERAS_MAX_EPOCHS": "1"}, "from the environment variable KERAS_MAX_EPOCHS"),
         ({"backend": "torch"}, "setting backend is 'torch', from"),
         ({"floatx": "float16"}, "setting floatx is 'float16', from"),
+        ({"backend": 3}, "setting backend is 3, from"),
+        ({"floatx": "float8"}, "Keras cannot be imported (Invalid `floatx`"),
+        ({"epsilon": "small"}, "Keras cannot be imported (Invalid `epsilon`"),
+        (["floatx"], "Keras cannot be imported ('list' object has no"),
+        ({"KERAS_MAX_EPOCHS": "ten"}, "Keras cannot be imported (invalid literal for int"),
         ({"image_data_format": "channels_first"}, ""),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+    ids=lambda value: None if isinstance(value, str) else str(value),
 )
 def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, variables, words):
     """Here or where the models are made: none may train another model in silence."""
     (tmp_path / "keras.json").write_text(json.dumps(variables))
-    variables = {key: value for key, value in variables.items() if key.isupper()}
+    variables = {key: variables[key] for key in variables if key.isupper()}
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KERAS_")}
     environment = {**kept, **variables, "KERAS_HOME": str(tmp_path)}
     done = subprocess.run(

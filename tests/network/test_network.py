@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.special import softmax
 
-from imbalance_tf import fully_convolutional, patch_cnn, segment
+from imbalance_tf import fully_convolutional, patch_cnn, segment, unet
 from imbalance_tf._tensorflow import keras
 
 from ..conftest import patches_at
@@ -124,6 +124,14 @@ def test_biases_after_the_pools_are_the_same_function_as_in_the_convolutions():
     expected = _patchwise(usual, images, centres)
     assert np.abs(_patchwise(model, images, centres) - expected).max() < 1e-5
     assert np.abs(segment(model, images)[tuple(centres.T)] - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("network", [patch_cnn, unet])
+def test_a_network_is_the_same_file_whatever_was_built_before_it(network):
+    """Keras numbers the names that it gives over all models of a process: a run that was killed
+    would end in another file."""
+    first, second = (network(channels=2, classes=3).to_json() for _ in range(2))
+    assert first == second
 
 
 def test_a_chain_of_ones_own_has_a_dense_form():

@@ -433,6 +433,7 @@ def _contents(folder):
 ONLY_IN_PYTHON = (labels_as_a_modality, modalities_in_one_word, missing_modality)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(("spoil", "error", "words"), KINDS, ids=[k[0].__name__ for k in KINDS])
 def test_bad_input_is_refused_in_words(case_folder, spoil, error, words):
     arguments = {"folder": case_folder, **(spoil(case_folder) or {})}

@@ -243,6 +243,7 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(copy, name, damage):
         _read(copy)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
@@ -350,6 +351,7 @@ def half(split, tmp_path_factory):
     return partial
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -419,6 +421,14 @@ def test_a_segmentation_that_was_damaged_before_a_kill_is_made_again(copy, split
 def test_wrong_settings_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         replace(CONFIG, **change)
+
+
+def test_what_is_not_trained_in_a_read_only_folder_says_where_it_could_be(
+    split, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"runs cannot be written; this run is not finished"):
+        run_experiment(CONFIG, *split, tmp_path / "runs")
 
 
 def test_cohorts_that_do_not_fit_are_refused(split, cohort, tmp_path):
