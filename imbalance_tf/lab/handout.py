@@ -89,7 +89,8 @@ def _executed(out: Path) -> tuple[list[Path], dict]:
         if not (folder := lab.run_folder(arm)).exists():
             missing.append(f"the run of '{arm}' is not there ({folder.relative_to(out)})")
     if missing:
-        given = [f"--{key.replace('_', '-')} {settings[key]}" for key in ("profile", "seed")]
+        kept = ("profile", "seed", "test_cases")  # all that counts on the embedded cohort
+        given = [f"--{key.replace('_', '-')} {settings[key]}" for key in kept]
         numbers = [str(int(path.stem[:2])) for path in asked]
         raise FileNotFoundError(
             f"the lab {out} is not finished: {'; '.join(missing)}. Finish it: "
