@@ -51,9 +51,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         If the folder is not as it was written, or another lies at its place.
     """
     kept: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    if "digest" not in kept:
+    if not {"digest", "name", "files"} & kept.keys():
         return kept
-    if kept.pop("digest") != digest(json.dumps(kept).encode()):
+    if kept.pop("digest", None) != digest(json.dumps(kept).encode()):
         raise ValueError("config.json is not as it was written")
     if kept["name"] != folder.absolute().name:
         raise ValueError(f"it is {kept['name']}, copied or renamed")

@@ -42,8 +42,10 @@ def read_study(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         heads = list(takewhile(lambda line: line.startswith("# "), lines))
         parts = (line[2:].rstrip("\n").partition(": ") for line in heads)
         about = {name: value for name, _, value in parts}
-        written = about.pop("digest", None)
-        if written not in (None, digest("".join(lines[len(heads) :]).encode())):
+        told = ("command", "imbalance_tf", "precision", "processor", "digest")
+        if missing := [name for name in told if name not in about]:
+            raise ValueError(f"it has no line with its {', '.join(missing)}")
+        if about.pop("digest") != digest("".join(lines[len(heads) :]).encode()):
             raise ValueError("it is not as it was written")
         table = read_table(path, skiprows=len(heads))
         _refuse_incomplete(table)

@@ -298,6 +298,14 @@ def test_a_folder_that_was_copied_over_another_is_refused(copy):
         _read(copy)
 
 
+@pytest.mark.parametrize("key", ["name", "files", "digest"])
+def test_a_run_that_has_lost_its_digest_is_not_taken_for_one_of_before(copy, key):
+    (path,) = copy.glob("argmax-*/config.json")
+    path.write_text(path.read_text().replace(f'"{key}"', f'"{key}x"'))
+    with pytest.raises(FileNotFoundError, match=r"is no complete run .*config.json is not as it"):
+        _read(copy)
+
+
 def test_a_folder_made_by_another_config_is_refused(copy, split):
     _older(copy)
     kept = json.loads((copy / "config.json").read_text())

@@ -139,10 +139,12 @@ def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
     [
         (lambda text: text[:-5], "it is not as it was written"),
         (lambda text: text.replace("random,", "balanced,", 1), "it is not as it was written"),
-        (lambda text: "".join(text.partition("study,")[1:])[: len(text) // 2], "rows for"),
-        (lambda text: text[text.index("study,") :].replace("dice", "d"), "no column dice"),
-        (lambda text: text[text.index("study,") :].partition("\n")[0], "it has no rows"),
-        (lambda text: "", "No columns to parse"),
+        (lambda text: text.replace("digest", "digesu"), "it has no line with its digest"),
+        (
+            lambda text: text[text.index("study,") :],
+            "it has no line with its command, imbalance_tf",
+        ),
+        (lambda text: "", "it has no line with its command"),
     ],
 )
 def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
@@ -151,6 +153,20 @@ def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=rf"small.csv is no whole table .*{words}.*make it again"):
         read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table[:-1], "rows for"),
+        (lambda table: table.drop(columns="dice"), "no column dice"),
+        (lambda table: table[:0], "it has no rows"),
+    ],
+)
+def test_a_table_that_is_not_complete_is_refused(here, tmp_path, change, words):
+    write_study(change(here[0]), tmp_path / "small.csv", command="x", precision="float32")
+    with pytest.raises(ValueError, match=words):
+        read_study(tmp_path / "small.csv")
 
 
 @pytest.mark.parametrize("value", [7, -0.5, "good"])
