@@ -16,6 +16,14 @@ SHAPE = (40, 36, 12)
 collect_ignore = ["browser"]  # those are for `pytest tests/browser`
 
 
+def pytest_collection_modifyitems(items):
+    """With pytest-xdist, the tests of a file run in one process, and so do all that read the smoke
+    run: they share what takes long to make."""
+    for item in items:
+        shared = "smoke" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("smoke" if shared else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def fresh_environment():
     """The environment as a person has it: importing the package in this process changed it."""

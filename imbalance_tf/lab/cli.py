@@ -199,7 +199,7 @@ def phantom(folder, cases, seed, slice_thickness, disease):
     "--instructor",
     "kind",
     flag_value="instructor",
-    help="With solutions and the teacher's notes, as nbgrader reads them.",
+    help="With solutions and notes, for the teacher.",
 )
 def notebooks(folder, kind):
     """Write the notebooks into FOLDER, to work through them and do their exercises."""
