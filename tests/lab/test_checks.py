@@ -44,7 +44,16 @@ def laws(sampler):
     for number in range(5):
         drawn = np.bincount(centres[labels == number, 0], minlength=len(cohort))
         expected = drawn.sum() * available[:, number] / available[:, number].sum()
-        assert (np.abs(drawn - expected) < 5 * np.sqrt(expected)).all()
+        assert (np.abs(drawn - expected) <= 5 * np.sqrt(expected)).all()
+
+
+def laws_that_divide_by_zero(sampler):
+    centres, available = sampler.draw(12_000), sampler.cohort.class_counts()
+    labels = sampler.cohort.labels_at(centres)
+    for number in range(5):
+        drawn = np.bincount(centres[labels == number, 0], minlength=len(sampler.cohort))
+        expected = drawn.sum() * available[:, number] / available[:, number].sum()
+        assert (np.abs(drawn - expected) / np.sqrt(expected) < 5).all()
 
 
 def laws_as_answer(sampler):
@@ -155,6 +164,11 @@ def first_groups(groups, share, seed):
     return np.isin(groups, names[: round(share * len(names))])
 
 
+def chosen_patches(groups, share, seed):
+    some = np.random.default_rng(seed).choice(groups, int(share * len(groups)), replace=False)
+    return np.isin(groups, some)
+
+
 def chosen_groups(groups, share, seed):
     names = np.unique(groups)
     some = np.random.default_rng(seed).choice(names, round(share * len(names)), replace=False)
@@ -199,6 +213,8 @@ RIGHT = {
         bayes,
         lambda p, natural, batch: p / batch * natural,
         lambda p, natural, batch: np.log(p) + np.log(natural) - np.log(batch),
+        lambda p, natural, batch, strength=1: p * (natural / batch) ** strength,
+        lambda p, natural, batch, strength=1: np.log(p) + strength * np.log(natural / batch),
         lambda p, natural, batch: softmax(np.log(p) + np.log(natural / batch), axis=-1),
     ],
     "interval": [mean_of_resamples, bca, students, interval_of(np.mean, 2.5, 97.5)],
@@ -208,7 +224,6 @@ RIGHT = {
         lambda truth, first: {k: sum(truth[first == 0] == k) for k in range(1, 4)},
         lambda truth, first: np.bincount(truth[(truth > 0) & ~first], minlength=6),
         lambda truth, first: [((truth == number) & ~first).sum() for number in range(1, 5)],
-        lambda truth, first: ((truth > 0) & ~first).sum(),
     ],
     "shares_as_in_tumour": [
         lambda counts, m: np.r_[m, (1 - m) * counts[1:] / counts[1:].sum()],
@@ -249,6 +264,7 @@ WRONG = [
     ("paired_difference", around(lambda a, b: 2 * (a - b).std(ddof=0) / 7**0.5), "ddof=1"),
     ("paired_difference", around(lambda a, b: 1.96 * (a - b).sem()), "the rule here says two"),
     ("paired_difference", around(lambda a, b: 2 * (a - b).std() / len(a) ** 0.5), "is counted"),
+    ("paired_difference", lambda a, b: two_errors((a - b).fillna(0), 0), "has no difference of 0"),
     ("paired_difference", lambda a, b: two_errors(b, a), "that is other - one"),
     ("paired_difference", lambda a, b: two_errors(a, b)[::-1], "high comes after low"),
     ("paired_difference", lambda a, b: two_errors(a, b * (a + 1) / (a + 1))[0], "shape () found"),
@@ -266,6 +282,7 @@ WRONG = [
     ("is_hard", lambda label, said, p, t: label != label, "nothing is hard yet"),
     ("is_hard", lambda label, said, p, t: np.flatnonzero(p < t), "for each of the 400 patches"),
     ("is_hard", lambda label, said, p, t: p - t, "for each of the 400 patches"),
+    ("split_by", chosen_patches, "0.3 expected: choose from np.unique(groups)"),
     ("split_by", first_groups, "another seed gives the same split"),
     ("split_by", lambda g, s, seed: ~chosen_groups(g, s, seed), "True is for those to test on"),
     (
@@ -284,18 +301,20 @@ WRONG = [
     ("dice", lambda t, p: (t & p).sum() / t.sum(), "that is the recall"),
     ("dice", lambda t, p: (t & p).sum() / p.sum(), "that is the precision"),
     ("dice", lambda t, p: (t == p).mean(), "that is the accuracy"),
-    ("dice", dice_nan_if_one_is_empty, "where nothing is predicted: nan found, 0.000 expected"),
+    ("dice", dice_nan_if_one_is_empty, "0.000 expected: only where both are empty is it 0/0"),
     ("dice", dice_one_if_empty, "where both are empty: 1 found, nan expected: 0/0 is no perfect"),
     ("dice", lambda t, p: 2 * (t & p) / (t.sum() + p.sum()), "shape (4, 5, 6) found, () expected"),
     ("samples_per_voxel", lambda c, s, b, n: b * n * s, "those are the patches of a class"),
     ("samples_per_voxel", lambda c, s, b, n: b * n / c, "gets only its share of a batch"),
     ("samples_per_voxel", lambda c, s, b, n: b * n * s / c.sum(), "the voxels of all classes"),
     ("samples_per_voxel", lambda c, s, b, n: b * s / c, "batches are counted"),
+    ("samples_per_voxel", lambda c, s, b, n: b * n / len(c) / c, "shares need not be equal"),
     ("samples_per_voxel", lambda c, s, b, n: n * s / c, "that is one batch"),
     ("samples_per_voxel", lambda c, s, b, n: c / (b * n * s), "upside down"),
     ("samples_per_voxel", lambda c, s, b, n: b * n / c.sum(), "shape () found, (4,) expected"),
     ("balanced_laws", first_law, "breaks the second law: each case gives equally many"),
     ("balanced_laws", first_law_on_average, "breaks the first law: the shares hold on average"),
+    ("balanced_laws", laws_that_divide_by_zero, "that it lacks 0 is expected and 0 found"),
     ("balanced_laws", laws_by_case, "breaks the first law"),
     ("balanced_laws", cases_alike, "a sampler that keeps both laws does not pass"),
     ("balanced_laws", lambda s: laws_by_case(s, 1e-9), "keeps both laws does not pass"),
@@ -305,13 +324,33 @@ WRONG = [
     ("prior_correction", lambda p, natural, batch: p * natural, "the share of the batch, too, is"),
     ("prior_correction", lambda p, natural, batch: p / batch, "the natural share, too, is needed"),
     ("prior_correction", lambda p, n, b: p + np.log(n / b), "logarithms are added to logits"),
+    ("prior_correction", lambda p, n, b: p / n, "by the natural share one multiplies"),
+    ("prior_correction", lambda p, n, b, strength=1: p * n / b * strength, "changes no order"),
+    ("prior_correction", lambda p, n, b, strength=1: bayes(p, n, b), "a strength of 0.5: "),
+    ("prior_correction", lambda p, n, b, strength=1: (p * n / b) ** strength, "the factor alone"),
+    (
+        "prior_correction",
+        lambda p, n, b, strength=1: p * (1 - strength + strength * n / b),
+        "the strength is an exponent",
+    ),
     ("prior_correction", lambda p, n, b: bayes(p, n, b).argmax(-1), "shape (2, 3, 5) found"),
     ("interval", interval_of(np.median, 2.5, 97.5), "it does not lie around the mean"),
+    ("interval", interval_of(np.mean, 5, 95), "that is 90 %"),
+    ("interval", interval_of(np.mean, 0.025, 0.975), "counts from 0 to 100"),
+    (
+        "interval",
+        lambda v: np.percentile(
+            np.random.default_rng(1).choice(v, (2000, len(v))).mean(axis=0), [2.5, 97.5]
+        ),
+        "the mean of each row",
+    ),
     ("interval", interval_of(np.mean, 16, 84), "about one standard error to each side"),
     ("interval", lambda v: np.percentile(v, [2.5, 97.5]), "the spread of the values"),
     ("interval", interval_of(np.mean, 97.5, 2.5), "low comes first"),
     ("interval", interval_of(np.mean, 2.5, 97.5, replace=False), "drawn with replacement?"),
     ("interval", lambda v: v.mean(), "shape () found; two numbers are expected"),
+    ("lost_by_the_first", lambda t, f: ((t > 0) & ~f).sum(), "one count a class is expected"),
+    ("lost_by_the_first", lambda t, f: np.bincount(t[~f & (t > 0)]), "3 counts found, 4 expected"),
     ("lost_by_the_first", lambda t, f: np.bincount(t[~f], minlength=4), "healthy tissue is count"),
     ("lost_by_the_first", lambda t, f: np.bincount(t[f & (t > 0)]), "found, not lost"),
     ("lost_by_the_first", lambda t, f: ((t == 0) & f).sum(), "those are false alarms"),
@@ -323,6 +362,8 @@ WRONG = [
         "those are shares",
     ),
     ("shares_as_in_tumour", lambda c, m: np.ones(len(c)) / len(c), "equal shares of all classes"),
+    ("shares_as_in_tumour", lambda c, m: np.r_[0.5, c[1:] / c[1:].sum() / 2], "not always a half"),
+    ("shares_as_in_tumour", lambda c, m: c * 0, "begin with floats"),
     ("shares_as_in_tumour", lambda c, m: c / c.sum(), "those are the shares of the brain"),
     (
         "shares_as_in_tumour",
@@ -339,6 +380,7 @@ WRONG = [
     ),
     ("hard_repeats", lambda pool, share, batches: batches * min(share, pool), "divide by how m"),
     ("hard_repeats", lambda pool, share, batches: min(share, pool) / pool, "that is one batch"),
+    ("hard_repeats", lambda pool, share, batches: batches, "does not fit into a batch"),
     ("hard_repeats", lambda pool, share, batches: batches * share, "those are all the patches"),
     ("hard_repeats", lambda pool, share, batches: pool / share / batches, "upside down"),
     ("lean", lambda natural, batch: batch / natural, "that divides the shares"),
@@ -351,6 +393,7 @@ WRONG = [
         lambda v: len(v) * 2 * stats.sem(v) / v.mean(),
         "the square root of the cases",
     ),
+    ("cases_needed", lambda v: 1.96 * v.std() / v.mean(), "not squared"),
     ("cases_needed", lambda v: (v.std() / v.mean()) ** 2, "that is one standard error"),
     ("cases_needed", lambda v: (2 * stats.sem(v) / v.mean()) ** 2, "so many times as many"),
     ("cases_needed", lambda v: (2 * v.std() / v.mean()) ** 2 - len(v), "that many more"),

@@ -30,6 +30,10 @@ def shares_as_in_tumour(answer: Callable) -> None:
                 majority, rest * others / counts.sum()
             ],
             "in percent; as parts of 1": 100 * right,
+            "whole numbers cut off what is after the point; begin with floats": np.zeros(
+                len(counts)
+            ),
+            "`majority` is not always a half": np.r_[0.5, 0.5 * others / others.sum()],
             "the majority is missing": np.r_[0, right[1:]],
         }
         compare(answer(counts.copy(), majority), right, mistakes)
@@ -49,6 +53,7 @@ def hard_repeats(answer: Callable) -> None:
             "those are all the patches; divide by how many are hard": batches * patches,
             "that is one batch": right / batches,
             "upside down": 1 / right,
+            "a pool larger than its share does not fit into a batch": batches,
         }
         where = f"{pool} hard, {patches} a batch, {batches} batches: "
         compare(answer(pool, patches, batches), right, mistakes, where)
@@ -90,6 +95,7 @@ def cases_needed(answer: Callable) -> None:
         found = values_of(answer(values.copy()))
         mistakes = {
             "the width falls with the square root of the cases": right**0.5 * cases**0.5,
+            "not squared: that is the root of the cases": right**0.5,
             "that is so many times as many; how many cases?": right / cases,
             "that is one standard error; 95 % is about two": right / 1.96**2,
             "that many more; how many in all?": right - cases,

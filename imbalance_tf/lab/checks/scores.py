@@ -1,5 +1,6 @@
 """Checks about what is predicted: scores, corrections, and how sure they are."""
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -38,6 +39,8 @@ def dice(answer: Callable) -> None:
             "that is the precision: the share of the predicted that is true": both / (said or 1),
             "that is the accuracy, which counts what is in neither": 1 - (total - 2 * both) / 120,
         }
+        if not said:
+            mistakes["only where both are empty is it 0/0"] = np.nan
         predicted = (voxels >= true - both) & (voxels < union)
         where = "" if said else "where nothing is predicted: "
         compare(answer(voxels < true, predicted), 2 * both / total, mistakes, where)
@@ -79,26 +82,42 @@ def recalls(answer: Callable) -> None:
 def prior_correction(answer: Callable, logits: bool = False) -> None:
     """``answer(values, natural, batch)``: from the class shares of the batches to natural ones.
 
+    An answer with a fourth argument, `strength`, raises the factor to that power.
+
     The values (..., classes) are probabilities, or logits with ``logits=True``. An answer may give
     probabilities, what is proportional to them, or their logarithms.
     """
     given = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3, 5))
     natural, batch = np.array([0.9, 0.06, 0.03, 0.01]), np.array([0.4, 0.1, 0.3, 0.2])
     values = np.log(given) + 1 if logits else given
-    found = values_of(answer(values.copy(), natural.copy(), batch.copy()))
+    factor = natural / batch
+
+    def asked(*strength):
+        found = values_of(answer(values.copy(), natural.copy(), batch.copy(), *strength))
+        if (found < 0).any():  # logarithms
+            found = np.exp(found - found.max(axis=-1, keepdims=True))
+        return _normal(found)
+
     mistakes = {
         "nothing is changed": given,
-        "multiply by the natural share and divide by the batch's": given * batch / natural,
+        "multiply by the natural share and divide by the batch's": given / factor,
+        "by the natural share one multiplies": given / natural,
         "the share of the batch, too, is needed": given * natural,
         "the natural share, too, is needed": given / batch,
-        "logarithms are added to logits; a probability is multiplied": np.exp(given)
-        * natural
-        / batch,
+        "logarithms are added to logits; a probability is multiplied": np.exp(given) * factor,
     }
-    if (found < 0).any():  # logarithms
-        found = np.exp(found - found.max(axis=-1, keepdims=True))
-    named = {why: _normal(values) for why, values in mistakes.items()}
-    compare(_normal(found), _normal(given * natural / batch), named)
+    compare(asked(), _normal(given * factor), {why: _normal(v) for why, v in mistakes.items()})
+    if "strength" not in inspect.signature(answer).parameters:
+        return
+    for strength in (0.5, 0):
+        mistakes = {
+            "the strength changes no order; it is an exponent on the factor": given * factor,
+            "the factor alone has the exponent, not the probability": (given * factor) ** strength,
+            "the strength is an exponent": given * (1 + strength * (factor - 1)),
+        }
+        named = {why: _normal(v) for why, v in mistakes.items()}
+        right = _normal(given * factor**strength)
+        compare(asked(strength), right, named, f"with a strength of {strength}: ")
 
 
 def _normal(values: np.ndarray) -> np.ndarray:
@@ -135,6 +154,9 @@ def paired_difference(answer: Callable) -> None:
         mistakes["that is other - one"] = (-mean - 2 * error, -mean + 2 * error)
         if where:
             mistakes["leave that case out"] = (np.nan, np.nan)
+            zero = (one - other).fillna(0)
+            ends = zero.mean() - 2 * zero.sem(), zero.mean() + 2 * zero.sem()
+            mistakes["a case without a value has no difference of 0; leave it out"] = ends
         compare(
             answer(one.copy(), other.copy()), (mean - 2 * error, mean + 2 * error), mistakes, where
         )
@@ -159,9 +181,13 @@ def interval(answer: Callable) -> None:
         mistakes = {
             "nothing is computed yet": np.isnan(width),
             "low comes first": width < 0,
-            "no width; is each resample drawn with replacement?": width < 0.01,
+            "no width; is it the mean of each row, and is each drawn with replacement?": width
+            < 0.01,
+            "np.percentile counts from 0 to 100": width < 0.4 and found[1] < values.mean(),
+            "much too narrow; take the mean of each row (axis=1)": width < 0.4,
             "that is the spread of the values, not of their mean": width > 3,
             "it does not lie around the mean": abs(off) >= 0.25,
+            "that is 90 %; leave out 2.5 % at each end": 0.78 < width < 0.88,
             "that is about one standard error to each side; 95 % is two": 0.4 < width < 0.65,
         }
         why = [f": {reason}" for reason, holds in mistakes.items() if holds]
@@ -174,12 +200,24 @@ def lost_by_the_first(answer: Callable) -> None:
     """``answer(truth, first)``: tumour voxels that the first of two classifiers loses.
 
     `truth` holds class numbers, 0 for healthy; `first` is True where the first classifier predicts
-    tumour. Counts of every class, or of the tumour classes, or one number for all are right.
+    tumour. Counts of every class, or of the tumour classes, are right.
     """
     generator = np.random.default_rng(0)
     truth = generator.choice(4, p=[0.6, 0.2, 0.15, 0.05], size=(3, 20, 20))
     first = generator.random(truth.shape) < np.array([0.1, 0.9, 0.7, 0.5])[truth]
+    _lost(values_of(answer(truth.copy(), first.copy())), truth, first)
+    first |= truth == 3
     found = values_of(answer(truth.copy(), first.copy()))
+    lost = np.bincount(truth[(truth > 0) & ~first], minlength=4)
+    if found.size < 4 and np.array_equal(found, lost[: found.size]):
+        raise Wrong(
+            f"where nothing of the last class is lost: {found.size} counts found, 4 expected; "
+            f"np.bincount(..., minlength=...) counts it as 0"
+        )
+
+
+def _lost(found: np.ndarray, truth: np.ndarray, first: np.ndarray) -> None:
+    """Refuse what are not the counts of what was lost, in a cohort that loses of every kind."""
     if found.any():  # there may be room for more classes
         found = np.trim_zeros(np.atleast_1d(found), "b")
 
@@ -197,3 +235,5 @@ def lost_by_the_first(answer: Callable) -> None:
         "those are shares; counts are expected": lost / counts(truth >= 0),
     }
     compare(found, lost, mistakes)
+    if found.size == 1:
+        raise Wrong(f"{shown(found)} found: all classes together; one count a class is expected")
