@@ -47,7 +47,8 @@ def notebook(page, address, name):
     page.goto(f"{address}lab/tree/{name}.ipynb?reset", timeout=2 * MINUTE)
     page.set_default_timeout(2 * MINUTE)
     page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]:visible")
+    # What is run before the kernel has answered may be lost.
+    page.get_by_text(re.compile(r"\| Idle$")).wait_for()
 
 
 def cell(page, text):
@@ -73,7 +74,7 @@ def run_all(page):
 
 
 def outputs(of_cell):
-    return of_cell.locator(".jp-OutputArea-output").all_inner_texts()
+    return of_cell.locator(".jp-OutputArea-output").all_text_contents()  # out of view, too
 
 
 def says(of_cell, text, patience=PATIENCE):
@@ -84,7 +85,7 @@ def says(of_cell, text, patience=PATIENCE):
 
 
 def ended(of_cell):
-    return re.search(r"\[\d+\]", of_cell.locator(".jp-InputPrompt").inner_text())
+    return re.search(r"\[\d+\]", of_cell.locator(".jp-InputPrompt").text_content())
 
 
 def test_an_exercise_is_solved_and_a_link_leads_on(opened, address):

@@ -67,9 +67,10 @@ def slider(
     frames = [(image_source(draw(value)), describe(value), show(value)) for value in values]
     source, text, shown = (escape(part) for part in frames[start])
     return Piece(
-        # Or JupyterLab would keep the arrow keys for itself.
-        f'<div class="frames" data-lm-suppress-shortcuts="true"><label>{escape(label)} '
-        f'<input type="range" min="0" max="{len(values) - 1}" value="{start}" '
+        f'<div class="frames"><label>{escape(label)} '
+        # The first attribute: or JupyterLab would keep the arrow keys for itself.
+        f'<input data-lm-suppress-shortcuts="true" type="range" '
+        f'min="0" max="{len(values) - 1}" value="{start}" '
         f'aria-valuetext="{shown}. {text}" oninput="{escape(_MOVE)}" '
         f'data-frames="{escape(json.dumps(frames))}"></label> '
         f'<output aria-live="off">{shown}</output><br>'
