@@ -92,9 +92,9 @@ try:
     with _silent():
         import keras
         import tensorflow as tf
-except (ValueError, TypeError, AttributeError) as error:  # Keras names no file
+except (ValueError, TypeError, AttributeError, AssertionError) as error:  # Keras names no file
     raise ValueError(
-        f"Keras cannot be imported ({error}); look at its settings, in {_FILE} and in the "
+        f"Keras cannot be imported ({error!r}); look at its settings, in {_FILE} and in the "
         f"environment variables that begin with KERAS_"
     ) from error
 
