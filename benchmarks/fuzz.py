@@ -258,15 +258,15 @@ def main(kinds, minutes, seed, only):
                     traceback.print_exc()
             signal.alarm(0)
             ends.setdefault(kind, Counter())[end] += 1
-            if number % 500 == 0:
-                for place in (work / "out").glob("new-*"):
-                    shutil.rmtree(place, ignore_errors=True)
+            if only is not None or number % 100:
+                continue
+            for place in (work / "out").glob("new-*"):
+                shutil.rmtree(place, ignore_errors=True)
+            report = {"seed": seed, "minutes": round((time.monotonic() - begun) / 60, 1)}
+            report |= {"rounds": number + 1, "ends": ends, "faults": faults}
+            Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
     table = pd.DataFrame(ends).T.fillna(0).astype(int)
     click.echo(f"{table.to_string()}\n{table.to_numpy().sum()} rounds, {len(faults)} faults")
-    report = {"seed": seed, "minutes": round((time.monotonic() - begun) / 60, 1)}
-    report |= {"rounds": int(table.to_numpy().sum()), "ends": table.T.to_dict(), "faults": faults}
-    if only is None:
-        Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
     sys.exit(bool(faults))
 
 

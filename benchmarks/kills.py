@@ -16,9 +16,7 @@ say that runs were read). Needs a system with fork. Prints a line per kill and a
 ``benchmarks/kills.json``, and fails if one differs.
 """
 
-import builtins
 import contextlib
-import io
 import itertools
 import json
 import os
@@ -37,6 +35,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
+from moments import Moments
 
 from imbalance_tf import ExperimentConfig, Study, load_cohort, run_experiment, write_phantom_cohort
 from imbalance_tf._tensorflow import keras  # noqa: F401 - here, so that no child imports it again
@@ -55,65 +54,6 @@ ARMS = (
     "balanced, priors corrected",
 )
 STUDY = Study("kills", "Which?", ["random", "balanced"], folds=2)
-
-
-class Moments:
-    """Counts the moments at which files in a folder change, and ends the process at one of them."""
-
-    def __init__(self, folder: Path, at: int | None):
-        self.folder, self.at, self.count = f"{folder}{os.sep}", at, 0
-        self.lock = threading.Lock()
-        for name in ("replace", "rename"):
-            setattr(os, name, self.renaming(getattr(os, name)))
-        for name in ("remove", "unlink", "rmdir"):
-            setattr(os, name, self.removing(getattr(os, name)))
-        builtins.open = io.open = self.opening(io.open)
-
-    def pass_by(self, what: str, path, torn: bool = False) -> None:
-        with self.lock:
-            self.count += 1
-            if self.count - 1 != self.at:
-                return
-            if torn:
-                os.truncate(path, os.path.getsize(path) // 2)
-            print(f"killed {what}: {os.fspath(path).removeprefix(self.folder)}", flush=True)
-            os.killpg(0, signal.SIGKILL)
-            time.sleep(60)
-
-    def counts(self, path) -> bool:
-        own = isinstance(path, str | os.PathLike) and os.fspath(path).startswith(self.folder)
-        return own and not os.fspath(path).endswith(".lock")
-
-    def renaming(self, function):
-        def rename(source, target, **other):
-            if not self.counts(source):
-                return function(source, target, **other)
-            self.pass_by("before renaming", source)
-            if os.path.isfile(source):
-                self.pass_by("with half of", source, torn=True)
-            function(source, target, **other)
-            return self.pass_by("after renaming to", target)
-
-        return rename
-
-    def removing(self, function):
-        def remove(path, **other):
-            if not self.counts(path):
-                return function(path, **other)
-            self.pass_by("before removing", path)
-            function(path, **other)
-            return self.pass_by("after removing", path)
-
-        return remove
-
-    def opening(self, function):
-        def opened(file, mode="r", *rest, **other):
-            stream = function(file, mode, *rest, **other)
-            if self.counts(file) and set(mode) & set("wax+"):
-                self.pass_by("on opening", file)
-            return stream
-
-        return opened
 
 
 def train(arm: str, cohort: Path, out: Path, **_):
@@ -294,12 +234,13 @@ def main(situations, kills, seed):
             if other:
                 lost.append(f"{line}NOT the same: {', '.join(other[:4])}")
             click.echo(f"{lost[-1]}\n{printed}".strip() if other else f"{line}the same")
-    table = pd.crosstab(*zip(*results, strict=True), rownames=[""], colnames=[""])
-    minutes = round((time.monotonic() - begun) / 60, 1)
+            table = pd.crosstab(*zip(*results, strict=True), rownames=[""], colnames=[""])
+            counts = {name: row[row > 0].to_dict() for name, row in table.iterrows()}
+            minutes = round((time.monotonic() - begun) / 60, 1)
+            report = {"seed": seed, "minutes": minutes, "done": len(results), "not the same": lost}
+            text = json.dumps(report | {"kills": counts}, indent=2)
+            Path(__file__).with_suffix(".json").write_text(text + "\n")
     click.echo(f"{table.to_string()}\n{kills - len(lost)} of {kills} ended in the same files")
-    counts = {name: row[row > 0].to_dict() for name, row in table.iterrows()}
-    report = {"seed": seed, "minutes": minutes, "kills": counts, "not the same": lost}
-    Path(__file__).with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
     sys.exit(bool(lost))
 
 

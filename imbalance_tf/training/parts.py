@@ -84,8 +84,14 @@ def _source_digest(kind: type) -> str | None:
 def _code(kind: type) -> str:
     """The code of a class without comments and layout."""
     try:
-        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(kind))))
-    except (OSError, TypeError):  # defined in a notebook or an interpreter: no file to read
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+        if (
+            getattr(found, "name", None) != kind.__name__
+        ):  # Python 3.13 gives what stands at its line
+            raise OSError
+        return ast.dump(ast.Module([found], []))
+    # Defined in a notebook or an interpreter: there is no file, or another.
+    except (OSError, TypeError, ValueError, SyntaxError):
         members = sorted(vars(kind).items())
         return repr([(name, _compiled(member)) for name, member in members if name not in _PLACE])
 
