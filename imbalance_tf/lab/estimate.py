@@ -84,14 +84,15 @@ class Forecast:
     """
 
     @classmethod
-    def of(cls, lab: Lab) -> "Forecast":
-        """The forecast for those of the paper's arms that are not finished in a lab."""
+    def of(cls, lab: Lab, hours: Mapping[str, float] | None = None) -> "Forecast":
+        """The forecast for those of the paper's arms that are not finished in a lab; `hours` from
+        the start are measured, unless they are known."""
         left = {
             arm: 1 - finished_share(lab.config(arm), lab.train, lab.test, lab.out / "runs")
             for arm in PAPER_ARMS
             if not lab.run_folder(arm).exists()
         }
-        hours = estimate_hours(lab) if left else {}
+        hours = hours or (estimate_hours(lab) if left else {})
         return cls({arm: hours[arm] * share for arm, share in left.items()})
 
     def __init__(self, hours: Mapping[str, float]):

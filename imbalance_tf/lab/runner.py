@@ -75,8 +75,9 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     which would stay in memory beside those of the notebooks.
     """
     click.echo("Reading the cohort" + ("" if settings["data"] else ", the embedded one"))
+    hours: dict[str, float] = {}
     if settings["data"] and not settings["cases"] and not (out / "cache").exists():
-        _say_beforehand(out, settings)
+        hours = _say_beforehand(out, settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # printed below, without a line of code
         lab = open_lab(**settings, out=out)
@@ -89,8 +90,9 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     folders = {strategy: lab.run_folder(strategy) for strategy in PAPER_ARMS}
     forecast = Forecast({})
     if lab.profile.name in ("evening", "paper") or len(lab.test) > MANY:
-        click.echo("Measuring a few steps ...")
-        forecast = Forecast.of(lab)
+        if not hours:
+            click.echo("Measuring a few steps ...")
+        forecast = Forecast.of(lab, hours)
         click.echo(
             f"What is missing of the three strategies will take about {forecast.left():.1f} hours "
             f"on this machine ({lab.profile.epochs} epochs x {lab.profile.steps} batches and "
@@ -100,26 +102,31 @@ def _prepare(out: Path, settings: dict) -> tuple[dict[str, Path], LabelScheme, F
     return folders, lab.train.scheme, forecast
 
 
-def _say_beforehand(out: Path, settings: dict) -> None:
-    """What a large folder will take, measured on its first cases; the store keeps these."""
+def _say_beforehand(out: Path, settings: dict) -> dict[str, float]:
+    """Say what a large folder will take, measured on its first cases; the store keeps these.
+
+    Returns the hours of each strategy; none if the folder is small, or its first cases unfit.
+    """
     cases = len(find_cases(Path(settings["data"]), files=settings["files"] or None).cases)
     if cases <= MANY:
-        return
+        return {}
     begun = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             lab = open_lab(**settings | {"cases": _FIRST, "test_cases": 0}, out=out)
     except CohortError:  # what is wrong is said of all cases together
-        return
+        return {}
     reading = (time.monotonic() - begun) / _FIRST * (cases - _FIRST)
     tested = settings["test_cases"] or round(TEST_SHARE * cases)
-    hours = sum(estimate_hours(lab, test_cases=tested).values())
+    hours = estimate_hours(lab, test_cases=tested)
+    whole = sum(hours.values())
     click.echo(
         f"{cases} cases: to read them will take about {reading / 60:.0f} minutes, to train with "
-        f"the three strategies and segment {tested} cases with each {hours:.1f} hours. It can be "
+        f"the three strategies and segment {tested} cases with each {whole:.1f} hours. It can be "
         f"stopped and started again at any time; --cases and --test-cases shorten it."
     )
+    return hours
 
 
 def _execute_all(

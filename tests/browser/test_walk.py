@@ -84,6 +84,12 @@ def says(of_cell, text, patience=PATIENCE):
     )
 
 
+def follow(page, link, heading):
+    """Follow the last link to another notebook."""
+    page.get_by_role("link", name=link, exact=True).last.click()
+    page.wait_for_selector(f".jp-NotebookPanel:visible h1:has-text('{heading}')")
+
+
 def ended(of_cell):
     return re.search(r"\[\d+\]", of_cell.locator(".jp-InputPrompt").text_content())
 
@@ -104,8 +110,7 @@ def test_an_exercise_is_solved_and_a_link_leads_on(opened, address):
     page.keyboard.press("Shift+Enter")
     says(check, "^dice: right")
 
-    page.get_by_role("link", name="02_random_sampling", exact=True).last.click()
-    page.wait_for_selector(".jp-NotebookPanel:visible h1:has-text('2. Random sampling')")
+    follow(page, "02_random_sampling", "2. Random sampling")
     assert page.problems == []
 
 
@@ -132,8 +137,7 @@ def test_a_training_shows_that_it_is_alive_and_goes_on_after_an_interruption(ope
         page.wait_for_timeout(200)
     print(f"longest silence: {max(silences):.1f} s in {len(silences)} signs of life")
     assert "Epoch 10/10" in text
-    page.get_by_role("link", name="04_hard_example_mining", exact=True).last.click()
-    page.wait_for_selector(".jp-NotebookPanel:visible h1:has-text('4. Hard example mining')")
+    follow(page, "04_hard_example_mining", "4. Hard example mining")
     assert page.problems == []
 
 

@@ -293,22 +293,23 @@ def test_many_test_cases_are_forecast(case_folder, tmp_path, monkeypatch):
 def test_what_a_large_folder_takes_is_said_before_all_of_it_is_read(
     case_folder, tmp_path, monkeypatch, write_case
 ):
-    from imbalance_tf.lab import runner
+    from imbalance_tf.lab import estimate, runner
 
     for number in range(3, 9):
         write_case(case_folder, f"case_{number}", seed=number)
     opened, open_lab = [], runner.open_lab
-    monkeypatch.setattr(runner, "MANY", 8)
+    monkeypatch.setattr(runner, "MANY", 2)
     monkeypatch.setattr(
         runner, "open_lab", lambda **how: opened.append(how["cases"]) or open_lab(**how)
     )
 
-    def stop(lab, test_cases):
+    def measured(lab, test_cases):
         assert opened == [6]
         assert test_cases == 3
-        return {"random": 0.5, "balanced": 1.0}
+        return {"random": 0.5, "balanced": 0.5, "hard": 0.5}
 
-    monkeypatch.setattr(runner, "estimate_hours", stop)
+    monkeypatch.setattr(runner, "estimate_hours", measured)
+    monkeypatch.setattr(estimate, "estimate_hours", lambda _: dict.fromkeys(ESTIMATED, 9.0))
     monkeypatch.setattr(runner, "_execute_all", lambda *_: None)
     monkeypatch.setattr(runner, "_compare", lambda *_: None)
     command = ("run", "--profile", "smoke", "--data", case_folder, "--out", tmp_path / "out")
@@ -316,6 +317,7 @@ def test_what_a_large_folder_takes_is_said_before_all_of_it_is_read(
     assert "9 cases: to read them will take about 0 minutes" in said
     assert "segment 3 cases with each 1.5 hours" in said
     assert "--cases and --test-cases shorten it" in said
+    assert "will take about 1.5 hours on this machine" in said, "measured once"
     assert "to read them" not in _invoke(*command).stdout  # the store has them
 
 
