@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import imbalance_tf
-from imbalance_tf import load_cohort
+from imbalance_tf import finished_study, load_cohort
 from imbalance_tf.cohort.disk import alone, refuse_unwritable
 from imbalance_tf.lab import setup_check
 from imbalance_tf.lab.profiles import fastest_precision
-from imbalance_tf.training.study_table import read_study, write_study
+from imbalance_tf.training.study_table import write_study
 
 PACKAGE = Path(imbalance_tf.__file__).parent
 
@@ -49,8 +49,7 @@ def test_the_machine_is_described(elsewhere):
 
 
 def test_a_study_is_written_with_the_same_bytes_everywhere(elsewhere, tmp_path):
-    shipped = PACKAGE.parent / "data" / "studies" / "real_patients.csv"
-    table, _ = read_study(shipped)
+    table = finished_study("real_patients", tmp_path).table
     write_study(table, tmp_path / "study.csv", command="x", precision="float32")
     assert b"\r" not in (tmp_path / "study.csv").read_bytes()
 
