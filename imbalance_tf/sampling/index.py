@@ -96,8 +96,17 @@ class ClassIndex:
         """Centres (n, 4) int32 - case, slice, row, column - of the voxels at these ranks (n,).
 
         Class c holds the ranks from ``first[c]`` to ``first[c] + counts[c]``, case by case.
+
+        Raises
+        ------
+        ValueError
+            If there is no voxel of such a rank.
         """
         ranks = np.asarray(ranks, np.int64)
+        if ranks.size:
+            least, most = int(ranks.min()), int(ranks.max())
+            within = 0 <= least and most < self.total
+            expect(within, f"a rank from 0 to {self.total - 1}", least=least, most=most)
         block = self._guide[ranks >> self._shift]
         near = self._firsts[block[:, None] + self._near]
         block += np.count_nonzero(near <= ranks[:, None], axis=1) - 1

@@ -164,6 +164,11 @@ def first_groups(groups, share, seed):
     return np.isin(groups, names[: round(share * len(names))])
 
 
+def chosen_with_replacement(groups, share, seed):
+    names = np.unique(groups)
+    return np.isin(groups, np.random.default_rng(seed).choice(names, round(share * len(names))))
+
+
 def chosen_patches(groups, share, seed):
     some = np.random.default_rng(seed).choice(groups, int(share * len(groups)), replace=False)
     return np.isin(groups, some)
@@ -279,6 +284,7 @@ WRONG = [
     ("is_hard", lambda label, said, p, t: (label == said) & (p < t), "leaves the wrong ones out"),
     ("is_hard", lambda label, said, p, t: (label == said) & (p >= t), "those are the easy ones"),
     ("is_hard", lambda label, said, p, t: (label != said) | (p > t), "BELOW the threshold"),
+    ("is_hard", lambda label, said, p, t: (label != said) | (p <= t), "at the threshold is not b"),
     ("is_hard", lambda label, said, p, t: label != label, "nothing is hard yet"),
     ("is_hard", lambda label, said, p, t: np.flatnonzero(p < t), "for each of the 400 patches"),
     ("is_hard", lambda label, said, p, t: p - t, "for each of the 400 patches"),
@@ -293,6 +299,7 @@ WRONG = [
     ("split_by", lambda g, s, seed: np.arange(len(g)) < s * len(g), "patches on both sides"),
     ("split_by", lambda g, s, seed: chosen_groups(g, s, None), "the same seed gives another"),
     ("split_by", lambda g, s, seed: chosen_groups(g, 0.5, seed), "of the groups tested, 0.3 exp"),
+    ("split_by", chosen_with_replacement, "a group that is chosen twice counts once; replace=False"),
     ("split_by", lambda g, s, seed: np.zeros(len(g), bool), "none of the patches are tested"),
     ("split_by", lambda g, s, seed: np.unique(g)[:60], "for each of the 2000 patches"),
     ("dice", lambda t, p: (t & p).sum() / (t | p).sum(), "0.211 found, 0.348 expected: that is t"),

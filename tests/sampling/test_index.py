@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from imbalance_tf import SCHEMES, Case, ClassIndex, Cohort, load_cohort
@@ -95,3 +96,13 @@ def test_a_row_may_be_wider_than_65_thousand_voxels():
     index = ClassIndex(_cohort((labels, labels == 0)))
     assert index.counts.tolist() == [139_990, 0, 10, 0, 0]
     assert index.centres([139_989, 139_999]).tolist() == [[0, 0, 1, 69_989], [0, 0, 1, 69_999]]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("rank", [-1, -(10**12), 70, 10**15])
+def test_a_rank_without_a_voxel_is_refused(rank):
+    index = ClassIndex(_cohort((np.zeros((1, 7, 10), np.uint8), np.ones((1, 7, 10), bool))))
+    with pytest.raises(ValueError, match=f"={rank}.*; a rank from 0 to 69 is expected"):
+        index.centres([5, rank])
+    assert index.centres([]).shape == (0, 4)
+    assert index.centres([0, 69]).tolist() == [[0, 0, 0, 0], [0, 0, 6, 9]]

@@ -113,6 +113,8 @@ def is_hard(answer: Callable) -> None:
     probability = probabilities[np.arange(400), label]
     wrong, correct = predicted != label, predicted == label
     for threshold in (0.4, 0.75, 0.99, 0):  # under 0.5 a wrong one can pass
+        if threshold:
+            probability[np.flatnonzero(correct)[:3]] = threshold
         unsure = probability < threshold
         mistakes = {
             "those are the easy ones": ~(wrong | unsure),
@@ -122,6 +124,7 @@ def is_hard(answer: Callable) -> None:
             "wrong OR unsure; you ask for both": wrong & unsure,
             "that leaves the wrong ones out": correct & unsure,
             "unsure is BELOW the threshold": wrong | (probability > threshold),
+            "exactly at the threshold is not below it": wrong | (probability <= threshold),
         }
         found = _mask(answer(label.copy(), predicted.copy(), probability.copy(), threshold), 400)
         if (found != (wrong | unsure)).any():
@@ -164,6 +167,12 @@ def split_by(answer: Callable) -> None:
             raise Wrong("the same seed gives another split; use np.random.default_rng(seed)")
         if (other == tested).all():
             raise Wrong("another seed gives the same split; which groups are tested is chance")
+        splits = [_mask(answer(groups.copy(), share, seed), len(groups)) for seed in range(40)]
+        mean = np.mean([len(np.unique(groups[split])) for split in splits]) / 200
+        if abs(mean - share) > 0.012:  # a coin for each group: 0.005 of standard deviation
+            fewer = mean < share
+            why = ": a group that is chosen twice counts once; replace=False" if fewer else ""
+            raise Wrong(f"{mean:.3f} of the groups on average of 40 seeds, {share:g} expected{why}")
 
 
 def _mask(answered: Any, patches: int) -> np.ndarray:
