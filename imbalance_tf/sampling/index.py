@@ -105,7 +105,7 @@ class ClassIndex:
         ranks = np.asarray(ranks, np.int64)
         if ranks.size:
             least, most = int(ranks.min()), int(ranks.max())
-            within = 0 <= least and most < self.total
+            within = least >= 0 and most < self.total
             expect(within, f"a rank from 0 to {self.total - 1}", least=least, most=most)
         block = self._guide[ranks >> self._shift]
         near = self._firsts[block[:, None] + self._near]

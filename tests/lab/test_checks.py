@@ -299,7 +299,7 @@ WRONG = [
     ("split_by", lambda g, s, seed: np.arange(len(g)) < s * len(g), "patches on both sides"),
     ("split_by", lambda g, s, seed: chosen_groups(g, s, None), "the same seed gives another"),
     ("split_by", lambda g, s, seed: chosen_groups(g, 0.5, seed), "of the groups tested, 0.3 exp"),
-    ("split_by", chosen_with_replacement, "a group that is chosen twice counts once; replace=False"),
+    ("split_by", chosen_with_replacement, "a group that is chosen twice counts once; rep"),
     ("split_by", lambda g, s, seed: np.zeros(len(g), bool), "none of the patches are tested"),
     ("split_by", lambda g, s, seed: np.unique(g)[:60], "for each of the 2000 patches"),
     ("dice", lambda t, p: (t & p).sum() / (t | p).sum(), "0.211 found, 0.348 expected: that is t"),
