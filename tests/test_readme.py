@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from unittest.mock import create_autospec
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from imbalance_tf import Lab, finished_study
 from imbalance_tf._tensorflow import keras
@@ -66,6 +68,19 @@ def test_the_table_is_that_of_the_studies_that_the_package_ships(tmp_path):
     assert "the paper's order of rows in all three regions" in readme
     means = dice[1]["dice"].unstack("region")
     assert (means[regions].rank() == PAPER_DICE.loc[means.index, regions].rank()).all(axis=None)
+
+
+def test_the_engine_is_described_by_what_was_measured():
+    rows = pd.read_json(ROOT / "benchmarks" / "throughput.json").set_index("name")
+    fastest, slowest = rows["patches/s"], rows.loc["imbalance_tf patch_dataset", "slowest round"]
+    begins = ("TorchIO", "MONAI", "tf.data", "imbalance_tf", "memory copy, distinct")
+    found = [fastest[fastest.index.str.startswith(begin)].max() for begin in begins]
+    (bars,) = re.findall(r"!\[Bars, (.*?)\]\(docs/engine.png\)", README.read_text())
+    said = re.findall(r"[\d,]+\d", bars)
+    for text, value in zip(said, found, strict=True):
+        exact = float(text.replace(",", ""))
+        assert exact == pytest.approx(value, rel=0.01)
+    assert f"the slowest of ours made {round(slowest, -3):,.0f}" in README.read_text()
 
 
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):
