@@ -15,7 +15,7 @@ import pytest
 from imbalance_tf import Lab, finished_study
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.evaluation.dice import PAPER_DICE
-from imbalance_tf.evaluation.intervals import arm_table, paired_differences
+from imbalance_tf.evaluation.intervals import arm_table, paired_differences, verdicts
 from imbalance_tf.training.arms import PAPER_ARMS
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +65,9 @@ def test_the_table_is_that_of_the_studies_that_the_package_ships(tmp_path):
     expected += [each.loc["whole"] for each in hard]
     numbers = [[each["difference"], each["low"], each["high"]] for each in expected]
     assert said == ["{:+.2f} [{:+.2f}, {:+.2f}]".format(*each) for each in numbers]
+    theirs = paired_differences(patients, regions, to="random").loc["balanced"]
+    assert (verdicts(theirs) == "undecided").all()
+    assert "balanced and random batches are undecided in all three regions" in readme
     assert "the paper's order of rows in all three regions" in readme
     means = dice[1]["dice"].unstack("region")
     assert (means[regions].rank() == PAPER_DICE.loc[means.index, regions].rank()).all(axis=None)
