@@ -72,7 +72,8 @@ def dice_scores(truth: ArrayLike, predicted: ArrayLike, scheme: LabelScheme) -> 
     Returns
     -------
     dict
-        ``"whole"``, ``"core"``, ``"active"``, then every class by name.
+        The regions of the scheme (``"whole"``, ``"core"`` and ``"active"`` in BraTS), then every
+        class, by name.
 
     Examples
     --------
@@ -161,7 +162,8 @@ def comparison_table(
 def doublings(ratios: _Ratios) -> _Ratios:
     """Volume ratios as base-2 logarithms: half and double weigh the same, and 0 stands for right.
 
-    Cut at 1/20 and 20: a ratio of 0 has no logarithm, and one of 500 is mostly a tiny denominator.
+    Cut at 1/20 and 20: a ratio of 0 has no logarithm, and a ratio of 500 mostly says that the true
+    volume is tiny.
 
     Examples
     --------

@@ -3,4 +3,4 @@
 BATCH_SIZE, PATCH_SIZE = 120, 64
 """Patches in a batch; rows and columns of a patch."""
 THRESHOLD = 0.75
-"""A patch is hard if the probability of its class is smaller."""
+"""A patch is hard if it is misclassified, or if the probability of its class is smaller."""

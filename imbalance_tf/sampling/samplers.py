@@ -46,8 +46,8 @@ class RandomSampler(_SeededSampler):
     cohort : Cohort
     seed : int
     within : {"brain", "slice"}
-        Where to sample. The paper does not say; ``"slice"`` takes the whole image, air included,
-        which makes a batch 98 % or 99 % healthy instead of 90 %.
+        Where to sample. The paper does not say. ``"slice"`` takes the whole slices, air included,
+        which counts as healthy: then a batch holds even less of the tumour.
 
     Attributes
     ----------
@@ -99,8 +99,8 @@ class BalancedSampler(_SeededSampler):
     within : {"class", "case"}
         How the voxels of a class are sampled. ``"class"``: uniformly from all its voxels in the
         cohort, so that a large tumour is seen more often than a small one (the paper).
-        ``"case"``: first a case, uniformly from those that have the class, then uniformly a voxel
-        of the class in that case, so that large tumours do not crowd out small ones.
+        ``"case"``: first a case, uniformly from those that have the class, then a voxel of the
+        class in that case, uniformly, so that large tumours do not crowd out small ones.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ class Arm(Part):
     Parameters
     ----------
     name : str
-        For people: two arms that differ in their names only are the same training.
+        For people: two arms that differ in nothing but their names are the same training.
     sampling : Sampling
         `Random`, `Balanced`, `Mixed` or `Smote`.
     mining : Mining, optional

@@ -43,9 +43,8 @@ class Argmax(Decision):
 class PriorCorrected(Decision):
     """The most probable class, once the natural shares have replaced those of the batches.
 
-    A network that was trained on other class shares than those of the brain predicts rare classes
-    too often. Bayes' rule corrects its logits by the logarithm of natural over batch share (Buda
-    et al. 2018).
+    A network predicts a class too often if the batches held more of it than the brain does. Bayes'
+    rule corrects its logits by the logarithm of natural over batch share (Buda et al. 2018).
 
     Parameters
     ----------

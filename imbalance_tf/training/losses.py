@@ -106,8 +106,8 @@ class Focal(Loss):
 class LogitAdjusted(Loss):
     """Cross-entropy of the logits plus tau times the log of the natural shares (Menon et al. 2021).
 
-    The network learns what speaks for a class beyond its frequency; its own logits, used without
-    the addition, then err alike in all classes.
+    The addition says how frequent the classes are, so the network need not learn it. Its own logits
+    are used without the addition, and do not favour the frequent classes.
 
     Parameters
     ----------

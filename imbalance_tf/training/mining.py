@@ -30,10 +30,10 @@ def mine(
         Patches in, logits of the class of the centre out.
     sampler : HardExampleSampler
     epoch : int
-        The same candidates as `HardExampleMining` takes before this epoch, counted from 0: 1 or
-        more, since before the first nothing is mined.
+        Takes the same candidates as `HardExampleMining` before this epoch. Epochs count from 0, and
+        before the first nothing is mined, so 1 or more.
     **settings
-        As those of `HardExampleMining`: threshold, candidates, classes.
+        As those of `HardExampleMining`: threshold, candidates_per_class, classes.
 
     Returns
     -------

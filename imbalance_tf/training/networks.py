@@ -31,7 +31,7 @@ class Network(Part):
 
 @dataclass(frozen=True)
 class PatchCNN(Network):
-    """Predicts the class of the centre of a patch, as the paper's network does: `patch_cnn`."""
+    """Predicts the class of the centre of a patch, as we read the paper: `patch_cnn`."""
 
     def build(self, **sizes):
         from imbalance_tf.network.cnn import patch_cnn

@@ -354,7 +354,7 @@ WRONG = [
     ("interval", interval_of(np.mean, 16, 84), "about one standard error to each side"),
     ("interval", lambda v: np.percentile(v, [2.5, 97.5]), "the spread of the values"),
     ("interval", interval_of(np.mean, 97.5, 2.5), "low comes first"),
-    ("interval", interval_of(np.mean, 2.5, 97.5, replace=False), "drawn with replacement?"),
+    ("interval", interval_of(np.mean, 2.5, 97.5, replace=False), "sampled with replacement?"),
     ("interval", lambda v: v.mean(), "shape () found; two numbers are expected"),
     ("lost_by_the_first", lambda t, f: ((t > 0) & ~f).sum(), "one count a class is expected"),
     ("lost_by_the_first", lambda t, f: np.bincount(t[~f & (t > 0)]), "3 counts found, 4 expected"),

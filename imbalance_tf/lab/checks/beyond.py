@@ -43,8 +43,8 @@ def shares_as_in_tumour(answer: Callable) -> None:
 def hard_repeats(answer: Callable) -> None:
     """``answer(pool, patches, batches)``: in how many batches each hard patch of a class comes.
 
-    `pool` is how many of the class are hard, and `patches` how many of a batch it gets. They
-    are filled from the pool, without repeats within the batch.
+    `pool` is how many of the class are hard, and `patches` how many of a batch the class gets. It
+    takes them from its pool, without repeats within the batch.
     """
     for pool, patches, batches in ((250, 24, 90), (10, 24, 90), (60, 20, 30)):
         right = batches * min(patches, pool) / pool

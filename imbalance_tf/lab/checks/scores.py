@@ -181,7 +181,7 @@ def interval(answer: Callable) -> None:
         mistakes = {
             "nothing is computed yet": np.isnan(width),
             "low comes first": width < 0,
-            "no width; is it the mean of each row, and is each drawn with replacement?": width
+            "no width; is it the mean of each row, and is each sampled with replacement?": width
             < 0.01,
             "np.percentile counts from 0 to 100": width < 0.4 and found[1] < values.mean(),
             "much too narrow; take the mean of each row (axis=1)": width < 0.4,
