@@ -79,7 +79,9 @@ def run(notebooks, out, test_cases, every, **cohort):
 @click.argument("name", default="", type=FilePath())
 @cohort_options
 @click.option("--folds", type=click.IntRange(min=2), help="Folds of the cohort; 5 by default.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Trainings per fold; 1 by default.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Trainings of each arm per fold; 1 by default."
+)
 @click.option(
     "--batches",
     "lengths",
