@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .names import one_line
+
 
 class CohortError(ValueError):
     """A folder cannot be used as a cohort; `problems` lists everything found, one line each.
@@ -13,6 +15,6 @@ class CohortError(ValueError):
     """
 
     def __init__(self, folder: str | Path, problems: list[str]) -> None:
-        self.problems = problems
-        lines = "".join(f"\n  - {problem}" for problem in problems)
+        self.problems = [one_line(problem) for problem in problems]
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{folder} cannot be used as a cohort:{lines}")

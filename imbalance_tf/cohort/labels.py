@@ -15,7 +15,7 @@ import numpy as np
 
 from .arguments import settle
 from .disk import expanded
-from .names import name_problem
+from .names import as_one, name_problem
 
 _COLUMNS = ("case", "region", "dice", "volume ratio")
 _DERIVED = ("volume ", "cases ")  # before the name of a region: other columns of the tables
@@ -59,10 +59,12 @@ class LabelScheme:
     regions: Mapping[str, tuple[str, ...]]
 
     def __post_init__(self) -> None:
-        lists = [self.classes, self.values, *self.regions.values()]
-        if any(isinstance(each, str | Mapping) for each in lists):
+        table = isinstance(self.regions, Mapping)
+        lists = [self.classes, self.values, *(self.regions.values() if table else [])]
+        if not table or any(isinstance(each, str | Mapping) for each in lists):
             raise ValueError(
-                "classes and values must be lists, and each of the regions a list of class names"
+                "classes and values must be lists, and regions a table with a list of class names "
+                "for each"
             )
         # Lists, as a TOML file has them, become tuples.
         settle(
@@ -81,8 +83,13 @@ class LabelScheme:
         for name in (*self.classes, *self.regions):
             if name in _COLUMNS or name.startswith(_DERIVED):
                 yield f"the name {name!r} is that of a column of the tables; choose another"
-        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
-            yield f"classes={list(self.classes)}; two or more different names are expected"
+        if len(set(map(as_one, self.classes))) < max(2, len(self.classes)):
+            yield (
+                f"classes={list(self.classes)}; two or more different names are expected, in more "
+                f"than capitals"
+            )
+        if len(set(map(as_one, self.regions))) < len(self.regions):
+            yield f"the names of the regions {list(self.regions)} differ in capitals only"
         numbers = {value for value in self.values if type(value) is int and 0 <= value <= 255}
         if not len(numbers) == len(self.values) == len(self.classes) or self.values[0] != 0:
             yield (
@@ -94,10 +101,11 @@ class LabelScheme:
         for region, members in self.regions.items():
             if region in self.classes and members != (region,):
                 yield f"region '{region}' has the name of a class, but unites {list(members)}"
-            if not members or not set(members) <= set(self.classes[1:]):
+            known = [name for name in members if name in self.classes[1:]]
+            if not members or len(set(known)) < len(members):
                 yield (
                     f"region '{region}' unites {list(members)}; one or more of "
-                    f"{list(self.classes[1:])} is expected"
+                    f"{list(self.classes[1:])}, each once, is expected"
                 )
 
     @classmethod
@@ -128,8 +136,9 @@ class LabelScheme:
             if sorted(found) != sorted(expected):
                 raise ValueError(f"its keys are {sorted(found)}; {expected} are expected")
             return cls(**found)
-        except (ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
-            raise ValueError(f"{path} is no label scheme: {error}") from error
+        except (ValueError, TypeError, OSError, RecursionError) as error:
+            other = "save it as UTF-8: " if isinstance(error, UnicodeDecodeError) else ""
+            raise ValueError(f"{path} is no label scheme: {other}{error}") from error
 
     def region_numbers(self, region: str) -> tuple[int, ...]:
         """Numbers of the classes that a region unites."""

@@ -12,7 +12,7 @@ from typing import Any
 _MARKUP = '<>"$'  # of pages, and of formulas in figures
 _IN_PATHS = "/\\:*?|"
 _FORMULA = ("=", "+", "-", "@")  # what begins so is calculated by a spreadsheet
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)  # of Windows
 _LONGEST = 200  # bytes, of the 255 that a file name may have, beginning and ending included
 
 
@@ -27,7 +27,7 @@ def name_problem(name: Any, *, of_file: bool = False) -> str:
     >>> name_problem("../case_1", of_file=True)
     "the name '../case_1' holds '/'"
     """
-    problem = _problem(name) or (_problem_of_file(name) if of_file else "")
+    problem = _problem(name) or (_problem_of_file if of_file else _problem_of_label)(name)
     return f"the name {name!r} {problem}" if problem else ""
 
 
@@ -40,8 +40,8 @@ def expect_name(name: Any, what: str, *, of_file: bool = False) -> None:
 def _problem(name: Any) -> str:
     if not isinstance(name, str):
         return "is no text"
-    if not name.strip() or name != name.rstrip():
-        return "is empty, or ends with a space"
+    if not name or name != name.strip():
+        return "is empty, or begins or ends with a space"
     if not name.isprintable():
         return "holds characters that cannot be printed on one line"
     if marks := [each for each in _MARKUP if each in name]:
@@ -63,9 +63,18 @@ def _problem_of_file(name: str) -> str:
     return ""
 
 
+def _problem_of_label(name: str) -> str:
+    return "begins with '_': legends leave out such names" if name.startswith("_") else ""
+
+
 def as_one(name: str) -> str:
     """The same for all names that are one file where capitals, or forms of a letter, are alike."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def one_line(text: str) -> str:
+    """A text without what would end its line, or change a terminal: such characters as escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def shown(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from imbalance_tf.cohort.labels import SCHEME_FILE, SCHEMES, LabelScheme
+from imbalance_tf.cohort.names import one_line
 
 from .finding import CaseFiles, Found
 from .headers import ScanError
@@ -54,7 +55,7 @@ def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> Label
     if not isinstance(scheme, str | os.PathLike):
         raise TypeError(f"scheme={scheme!r}; a name, a .toml file or a LabelScheme is expected")
     name = os.fspath(scheme)
-    if name == "auto" and (folder / SCHEME_FILE).exists():
+    if name == "auto" and os.path.lexists(folder / SCHEME_FILE):  # also a link to nowhere
         name = str(folder / SCHEME_FILE)
     if name.endswith(".toml"):
         return LabelScheme.from_toml(name)
@@ -100,7 +101,8 @@ def examine(
                 f"scheme '{scheme.name}' {list(scheme.values)}; mend the file, or name another "
                 f"scheme"
             ]
-    return Examined(scheme, undecided, dict(sorted(problems.items())))
+    lines = {name: [*map(one_line, found)] for name, found in sorted(problems.items())}
+    return Examined(scheme, undecided, lines)
 
 
 def _arrays_of(

@@ -1,13 +1,13 @@
 """Find the cases of a folder: which files belong together, and what each file is."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.errors import CohortError
-from imbalance_tf.cohort.names import name_problem
+from imbalance_tf.cohort.names import as_one, expect_name, name_problem
 
 from .grouping import CASE, NamedFiles, Roles, by_layout, by_patterns, folders_under, unrecognised
 from .layouts import LAYOUTS, PATTERNS, Layout
@@ -114,7 +114,7 @@ def find_cases(
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
-    owners = _owners(named)
+    owners, alike = _owners(named), _alike({name for name, _, _ in named})
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
         places[name].append((place, roles))
@@ -127,6 +127,11 @@ def find_cases(
             wrong += _shared(where, roles, owners, layout)
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
+        if others := sorted(alike[as_one(name)] - {name}):
+            wrong.append(
+                f"{held[0][0]}: the cases {name!a} and {others[0]!a} differ in capitals, or in how "
+                f"a letter is composed, and would be one file on some computers; rename one of them"
+            )
         if len(held) > 1:
             where = ", ".join(str(place) for place, _ in held)
             wrong.append(
@@ -140,13 +145,21 @@ def find_cases(
         brain = roles["brain"][0] if "brain" in wanted else None
         images = {role: roles[role][0] for role in modalities}
         cases.append(CaseFiles(name, images, roles["labels"][0], brain, layout.channels))
-    known = {path for _, _, roles in named for paths in roles.values() for path in paths}
+    known = {path: name for name, _, roles in named for paths in roles.values() for path in paths}
     return Found(layout, cases, problems, unrecognised(folders, known))
 
 
 def _where(name: str, place: Path) -> str:
     """A case in a message: its folder, and its name where that is another."""
     return f"{place}" if name.endswith(place.absolute().name) else f"{place}: {name}"
+
+
+def _alike(names: Iterable[str]) -> dict[str, set[str]]:
+    """The names that are one file name in Windows or macOS."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        alike[as_one(name)].add(name)
+    return alike
 
 
 def _owners(named: list[NamedFiles]) -> dict[object, list[str]]:
@@ -217,6 +230,7 @@ def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] 
                 f"files= names {sorted(files)}; it must name 'labels' and at least one modality"
             )
         for role, pattern in files.items():
+            expect_name(role, "files=")
             named = isinstance(pattern, str) and Path(pattern).name
             if not named or Path(pattern).is_absolute():
                 raise ValueError(
@@ -232,6 +246,8 @@ def _check_arguments(files: Mapping[str, str] | None, modalities: Sequence[str] 
             )
     if modalities is not None and (
         isinstance(modalities, str)
+        or not isinstance(modalities, Sequence)  # the order of a set is another in each process
+        or not all(isinstance(modality, str) for modality in modalities)
         or not modalities
         or len(set(modalities)) < len(modalities)
         or {"labels", "brain"} & set(modalities)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from imbalance_tf.cohort.errors import CohortError
+from imbalance_tf.cohort.names import one_line
 
-from .layouts import BRATS, LAYOUTS, NNUNET, Layout, channel_names, undecided
+from .layouts import BRATS, LAYOUTS, NNUNET, Layout, as_said, said_of, undecided
 
 CASE = "{case}"
 """Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
+_SCAN = r"\.(((nii|img)(\.gz)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom)$"  # also what is not read
 _WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
 
 Roles = dict[str, list[Path]]
@@ -29,7 +31,10 @@ def by_patterns(folder: Path, folders: list[Path], files: Mapping[str, str]) -> 
         return _by_case(folder, folders, files)
     named = []
     for place in folders:
-        matches = {role: _visible(place.glob(pattern)) for role, pattern in files.items()}
+        try:
+            matches = {role: _visible(place.glob(pattern)) for role, pattern in files.items()}
+        except ValueError as error:  # such as **.nii
+            raise ValueError(f"files={dict(files)}: {error}") from error
         if roles := {role: paths for role, paths in matches.items() if paths}:
             named.append((_name(place, folder), place, roles))
     return named
@@ -69,7 +74,8 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
     paths = [path for place in folders for path in _visible(place.iterdir())]
 
     def cases_in(layouts: Iterable[Layout]) -> dict[Layout, list[NamedFiles]]:
-        return {each: cases for each in layouts if (cases := _cases_of(each, paths, folder))}
+        said = (as_said(each, paths) for each in layouts)
+        return {each: cases for each in said if (cases := _cases_of(each, paths, folder))}
 
     found = cases_in(BRATS)
     if not any(_is_whole(roles) for cases in found.values() for _, _, roles in cases):
@@ -102,7 +108,7 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
             case, role = matched
             if layout is NNUNET:
                 dataset = path.absolute().parent.parent
-                channels.setdefault(dataset, channel_names(dataset))
+                channels.setdefault(dataset, said_of(dataset)[0])
                 role = channels[dataset].get(role, role)
             for name in layout.channels if role == "images" else [role]:
                 places[layout.place(path, folder)][case].setdefault(name, []).append(path)
@@ -113,8 +119,8 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
             for role, its_paths in held.items():
                 together[role] += its_paths
         # A folder can be one case, whatever its files are called: in BraTS 2020, one file of a
-        # case has a foreign name. It has its own name then, or one file for each role.
-        single = place.name in cases or all(len(each) == 1 for each in together.values())
+        # case has a foreign name.
+        single = place.absolute().name in cases
         several = sum(map(_is_whole, cases.values())) > 1 or (len(cases) > 1 and not single)
         if layout.by_name or several:
             named += [(case, place, held) for case, held in cases.items()]
@@ -166,25 +172,32 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
     return folders, closed
 
 
-def unrecognised(folders: Iterable[Path], known: set[Path]) -> list[str]:
-    """Folders with scans, none of which is among the known ones: one line per folder."""
+def unrecognised(folders: Iterable[Path], cases: Mapping[Path, str]) -> list[str]:
+    """Folders with scans that belong to no case: one line per folder.
+
+    `cases` has the case of each file that belongs to one. What else lies in the folder of a single
+    case is not listed: other sequences, masks.
+    """
     lines = []
     for place in folders:
+        paths = _visible(place.iterdir())
+        here = {cases[path] for path in paths if path in cases}
         scans = [
-            p for p in _visible(place.iterdir()) if re.search(r"\.((nii|img)(\.gz)?|mha)$", p.name)
+            path.name
+            for path in paths
+            if re.search(_SCAN, path.name, re.I)
+            and path not in cases
+            and not (len(here) == 1 or any(path.name.startswith(case) for case in here))
         ]
-        if scans and not known & set(scans):
+        if scans:
             more = ", ..." if len(scans) > 3 else ""
-            lines.append(f"{place}: {', '.join(path.name for path in scans[:3])}{more}")
+            lines.append(one_line(f"{place}: {', '.join(scans[:3])}{more}"))
     return lines
 
 
 def _visible(paths: Iterable[Path]) -> list[Path]:
-    """The files that are not hidden. A broken link counts: it is a file that cannot be read."""
+    """What is not hidden and no folder: also what cannot be read, such as a link to nowhere."""
+    # os.path, for Path.is_dir raises where a folder may be listed, but not entered.
     return sorted(
-        path
-        for path in paths
-        if not path.name.startswith(".")
-        and not path.is_dir()
-        and (path.is_file() or path.is_symlink())
+        path for path in paths if not path.name.startswith(".") and not os.path.isdir(path)
     )

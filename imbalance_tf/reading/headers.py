@@ -1,11 +1,13 @@
 """Read one NIfTI or Analyze file as an image, and mend what its header says wrong."""
 
+import errno
 import gzip
 import io
 import logging
 import math
 import os
 import re
+import stat
 from pathlib import Path
 
 import nibabel as nib
@@ -20,6 +22,7 @@ NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """The first bytes of a NIfTI-2 file: the length of its header."""
 POINTERS = {b"version https://git-lfs": "git lfs pull", b"/annex/objects/": "git annex get"}
 """How a small text begins that stands for a file kept elsewhere, and what fetches the file."""
+_UNITS = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}  # by their codes in a header
 
 
 class ScanError(ValueError):
@@ -57,11 +60,17 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
     header = kind(whole[: kind.template_dtype.itemsize], check=False)
     header.check_fix(log.logger)
     if header.get_data_dtype().kind not in "iuf":
-        raise ValueError(f"it holds {header.get_data_dtype()}, not one number per voxel")
+        raise ScanError(
+            f"{path}: it holds {header.get_data_dtype()}, not one number per voxel; convert it"
+        )
+    if len(files) == 1 and header.get_data_offset() < kind.single_vox_offset:
+        header.set_data_offset(kind.single_vox_offset)  # nibabel would take the header for voxels
+        log.notes.append(f"voxels taken to begin at byte {kind.single_vox_offset}")
     _refuse_missing_voxels(files[-1], header, len(voxels))
     proxy = ArrayProxy(io.BytesIO(voxels), header)
     header.set_data_offset(0)  # an odd one would be noted again at each copy
     if isinstance(header, nib.Nifti1Header):
+        _mend_units(header, log.notes)
         _mend_place(path, header, log.notes)
     else:  # Analyze, which does not say where the voxels lie
         header = nib.Nifti1Header.from_header(header)
@@ -83,21 +92,36 @@ class _Notes(logging.Handler):
 
 
 def _content(path: Path) -> bytes:
-    if path.is_symlink() and not path.exists():
-        raise ScanError(
-            f"{path}: a link to {os.readlink(path)}, which is not there; fetch that file (git "
-            f"annex get, if git-annex made the link), or copy it here"
-        )
-    if not path.exists():
-        raise ScanError(f"{path}: missing; a .hdr and an .img file of the same name are expected")
+    refuse_absent(path)
     content = path.read_bytes()
+    # The whole file: nibabel itself stops before the checksum at the end.
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+
+def refuse_absent(path: Path) -> None:
+    """ScanError if a file is not there, is no file, or only stands for one that is elsewhere."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        if os.path.islink(path):
+            raise ScanError(
+                f"{path}: a link to {os.readlink(path)}, which is not there; fetch that file (git "
+                f"annex get, if git-annex made the link), or copy it here"
+            ) from error
+        raise ScanError(
+            f"{path}: missing; a .hdr and an .img file of the same name are expected"
+        ) from error
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        raise ScanError(f"{path}: no file, but a device or a pipe; put the scan there")
+    with path.open("rb") as file:
+        begins = file.read(max(map(len, POINTERS)))
     for start, command in POINTERS.items():
-        if content.startswith(start):
+        if begins.startswith(start):
             raise ScanError(
                 f"{path}: only the name of a file that is kept elsewhere; fetch it: {command}"
             )
-    # The whole file: nibabel itself stops before the checksum at the end.
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
 
 
 def _header_class(content: bytes, *, single: bool) -> type[nib.AnalyzeHeader]:
@@ -120,6 +144,21 @@ def _refuse_missing_voxels(path: Path, header: nib.AnalyzeHeader, size: int) -> 
             f"take {needed:,} bytes; it holds {size:,}: it was cut short, or its header is wrong; "
             f"fetch it again"
         )
+
+
+def _mend_units(header: nib.Nifti1Header, notes: list[str]) -> None:
+    """Turn metres or micrometres into millimetres, if the voxels are then such as scanners make;
+    and give a voxel without a size the size 1, as nibabel does for 0."""
+    sizes = header["pixdim"][1:4]
+    if (unsized := ~((sizes > 1e-9) & (sizes < 1e9))).any():
+        notes.append(f"voxels of {' x '.join(f'{size:g}' for size in sizes)} taken as 1 there")
+        sizes[unsized] = 1
+    unit, factor = _UNITS.get(int(header["xyzt_units"]) & 7, ("mm", 1))
+    if factor != 1 and sizes.min() * factor > 0.01 and sizes.max() * factor < 100:
+        for field in ("srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z"):
+            header[field] *= np.float32(factor)
+        sizes *= factor
+        notes.append(f"{unit} turned into mm")
 
 
 def _mend_place(path: Path, header: nib.Nifti1Header, notes: list[str]) -> None:

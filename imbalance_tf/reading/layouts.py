@@ -1,13 +1,16 @@
 """Layouts: how each release names its files, and what its label values can mean."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
+from imbalance_tf.cohort.names import expect_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +101,14 @@ def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
 
 def _numbered_anew(cases: Sequence[Collection[int]]) -> LabelScheme:
     raise ValueError(
-        f"nnU-Net numbers the classes of each dataset anew, here {sorted(set().union(*cases))}; "
+        f"each dataset numbers its classes anew, here {sorted(set().union(*cases))}; "
         f"dataset.json says what they are; say it with scheme=... (command line: --scheme), one of "
         f"{', '.join(SCHEMES)}, or a .toml file"
     )
 
 
 # A browser or a desktop adds " (1)" to the name of a copy.
-_NIFTI = r"( ?\(\d+\))?\.nii( ?\(\d+\))?(\.gz)?$"
+_NIFTI = r"( ?\(\d+\))?(?i:\.nii( ?\(\d+\))?(\.gz)?)$"
 
 BRATS = (
     Layout(
@@ -200,20 +203,40 @@ _MODALITIES = {
 }
 
 
-def channel_names(dataset: Path) -> dict[str, str]:
-    """The modality of each channel ("0000") of a dataset of nnU-Net, as its dataset.json says.
+_TASK_1 = {"1": "edema", "2": "non.?enhancing|necro", "3": "^(?!non).*enhancing"}  # its classes
 
-    Empty without that file, or if it has one name for several channels (it says how they are
-    normalised): the numbers are the names then.
+
+def as_said(layout: Layout, paths: Iterable[Path]) -> Layout:
+    """A layout of 4-D files with the channels in the order of their dataset.json, if there is one;
+    the person is asked for a scheme if its classes are not those of Task 1."""
+    datasets = {path.absolute().parent.parent for path in paths if layout.match(path)}
+    for dataset in datasets if layout.channels else ():
+        channels, classes = said_of(dataset)
+        if channels:
+            layout = replace(layout, channels=tuple(channels[key] for key in sorted(channels)))
+        if not all(re.search(_TASK_1.get(key, ""), name, re.I) for key, name in classes.items()):
+            layout = replace(layout, scheme_of=_numbered_anew)
+    return layout
+
+
+def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What dataset.json says: the modality of each channel ("0000"), the name of each class ("1").
+
+    There are no channels without that file, or if it has one name for several of them (it says how
+    they are normalised): the numbers are the names then.
     """
     path = dataset / "dataset.json"
-    if not path.exists():
-        return {}
+    if not os.path.lexists(path):
+        return {}, {}
     try:
         said = json.loads(path.read_text(encoding="utf-8-sig"))
         # Version 2, or 1.
         channels = said["channel_names"] if "channel_names" in said else said["modality"]
-        names = {f"{int(number):04}": str(name) for number, name in channels.items()}
+        for name in channels.values():
+            expect_name(name, "a channel")
+            expect(name not in ("labels", "brain"), "another name", channel=name)
+        names = {f"{int(number):04}": name for number, name in channels.items()}
+        classes = {str(key): str(name) for key, name in said.get("labels", {}).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CohortError(
             dataset,
@@ -224,4 +247,4 @@ def channel_names(dataset: Path) -> dict[str, str]:
         ) from error
     plain = {number: re.sub(r"[^a-z0-9]", "", name.lower()) for number, name in names.items()}
     names = {number: _MODALITIES.get(plain[number], name) for number, name in names.items()}
-    return names if len(set(names.values())) == len(names) else {}
+    return names if len(set(names.values())) == len(names) else {}, classes

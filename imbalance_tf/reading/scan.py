@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,10 @@ from nibabel.affines import voxel_sizes
 
 from imbalance_tf.cohort.case import AIR, SYNTHETIC, box_of, digest_of
 from imbalance_tf.cohort.disk import digest
+from imbalance_tf.cohort.names import one_line
 from imbalance_tf.cohort.runs import Runs, runs_of
 
+from .brain import brain_of
 from .finding import CaseFiles
 from .headers import ScanError
 from .volumes import Opened, Volume, open_scan, volume_of
@@ -89,7 +91,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
     for volume in [*scans.values(), *([mask] if mask else [])]:
         _refuse_other_grid(volume, labels)
 
-    brain, covered, notes = _brain(values, scans, mask)
+    brain, covered, notes = brain_of(values, scans, mask, labels.path)
     notes += [f"{path.name}: {note}" for path, each in opened.items() for note in each.notes]
     if (off := np.abs(labels.data - values).max()) > _OFF:
         notes.append(f"labels up to {off:.2g} off rounded: they are stored {_scaled(labels)}")
@@ -100,6 +102,14 @@ def read_case(case: CaseFiles) -> CaseArrays:
         notes.append("turned to LPS")
     # The digests are of what was read: the last bit of a z-score may depend on the processor.
     digests = {name: digest_of([scan.data]) for name, scan in scans.items()}
+    for (one, first), (other, second) in combinations(
+        {**digests, "the segmentation": digest_of([labels.data])}.items(), 2
+    ):
+        if first == second:
+            raise ScanError(
+                f"{scans[one].path}: {one} is the same as {other}; fetch the right file, or leave "
+                f"the modality out"
+            )
     grid = np.round(labels.affine, 3) + 0.0  # no -0.0
     everything = repr((VERSION, sorted(digests.items()), digest_of([values, brain, grid])))
 
@@ -109,12 +119,18 @@ def read_case(case: CaseFiles) -> CaseArrays:
     for channel, (name, scan) in enumerate(scans.items()):
         inside = brain & covered[name][box]
         intensities = scan.data[box][inside]
-        if intensities.size == 0 or intensities.min() == intensities.max():
+        if intensities.size == 0:
+            raise ScanError(f"{scan.path}: air in the whole brain; leave the modality out")
+        sd = intensities.std(dtype=np.float64)
+        # An empty scan, one in which an outlier dwarfs all else, or a mask that holds the air.
+        same = np.abs(intensities - np.float64(np.median(intensities))) <= 0.005 * sd
+        if (share := same.mean()) > 0.5:
             raise ScanError(
-                f"{scan.path}: the same value in the whole brain; leave the modality out, "
-                f"or fetch the scan again"
+                f"{scan.path}: the same value in {share:.0%} of the brain, among values from "
+                f"{intensities.min():g} to {intensities.max():g}; mend or leave out the modality, "
+                f"or mend the mask if it holds air"
             )
-        z = (intensities - intensities.mean(dtype=np.float64)) / intensities.std(dtype=np.float64)
+        z = (intensities - intensities.mean(dtype=np.float64)) / sd
         images[inside, channel] = np.clip(z, AIR, -AIR)
         if (share := inside.sum() / brain.sum()) < 0.95:
             notes.append(f"{name} covers {share:.0%} of the brain")
@@ -127,7 +143,7 @@ def read_case(case: CaseFiles) -> CaseArrays:
         origin=tuple(section.start for section in box),
         scan_shape=scan_shape,
         stored=labels.stored,
-        notes=tuple(notes),
+        notes=tuple(map(one_line, notes)),
         scans=digests,
         digest=digest(everything.encode()),
         synthetic=all(
@@ -151,63 +167,6 @@ def _open_all(case: CaseFiles) -> dict[Path, Opened]:
     return opened
 
 
-def _brain(
-    values: np.ndarray, scans: Mapping[str, Volume], mask: Volume | None
-) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
-    """Where the brain is, where each modality covers it, and how that was decided."""
-    if mask:
-        brain = mask.data > 0.5  # scaled masks hold 0.99999997
-        if not brain.any():
-            raise ScanError(f"{mask.path}: no voxel above 0.5; a mask of the brain is expected")
-        air = {name: _air(scan, brain) for name, scan in scans.items()}
-        notes = [f"brain: {mask.path.name}"]
-    else:
-        air = {name: _air(scan, None) for name, scan in scans.items()}
-        notes = ["brain: where a modality is not air"]
-        notes += [f"air is {value:g} in {name}" for name, value in air.items() if value != 0]
-    covered = {name: scan.data != air[name] for name, scan in scans.items()}
-    if not mask:
-        brain = np.logical_or.reduce([*covered.values()])
-        if not brain.any():
-            paths = ", ".join(sorted({str(scan.path) for scan in scans.values()}))
-            raise ScanError(f"{paths}: nothing but air; fetch the scans again")
-    if outside := np.count_nonzero(values[~brain]):
-        notes.append(f"{outside} tumour voxels outside the brain counted as brain")
-    return brain | (values > 0), covered, notes
-
-
-def _air(scan: Volume, brain: np.ndarray | None) -> float:
-    """The constant around a brain: 0 in BraTS, anything in normalised images.
-
-    It is the value of most voxels outside a known brain; NaN, which equals no value, if there is
-    no such value. If the brain is not known, it is the value of most voxels at the six faces; or at
-    the twelve edges, where the scan was cut to a brain that fills the faces.
-    """
-    if brain is not None:
-        places = [scan.data[~brain]]
-    else:
-        places = [np.concatenate([part.ravel() for part in parts]) for parts in _borders(scan.data)]
-    for place in places:
-        values, counts = np.unique(place, return_counts=True)
-        if counts.size and counts.max() >= 0.5 * counts.sum():
-            return values[counts.argmax()]
-    if brain is None:
-        raise ScanError(
-            f"{scan.path}: no constant background, neither at the faces nor at the edges of the "
-            f"scan, so the brain cannot be told from air; skull-strip the scan, or give a mask of "
-            f"the brain beside the other patterns: files={{..., 'brain': 'mask*.nii.gz'}} (command "
-            f"line: --file 'brain=mask*.nii.gz')"
-        )
-    return np.nan
-
-
-def _borders(data: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The pairs of faces of a volume, and its quadruples of edges."""
-    ends = [0, -1]
-    faces = [data[ends], data[:, ends], data[:, :, ends]]
-    return faces, [faces[0][:, ends], faces[0][:, :, ends], faces[1][:, :, ends]]
-
-
 def _label_values(labels: Volume) -> np.ndarray:
     """The values of a segmentation, rounded as far as the way in which it is stored explains.
 
@@ -228,6 +187,10 @@ def _label_values(labels: Volume) -> np.ndarray:
             f"{labels.path}: label value {bad[0]:g}; values from 0 to 255 are expected: renumber "
             f"them"
         )
+    if values.min() > 0:
+        raise ScanError(
+            f"{labels.path}: no voxel has the value 0, which means healthy tissue and air: renumber"
+        )
     return values.astype(np.uint8)
 
 
@@ -244,7 +207,8 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> None:
     last = np.subtract(labels.data.shape[::-1], 1)
     corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T
     apart = np.linalg.norm(((volume.affine - labels.affine) @ corners)[:3], axis=0).max()
-    if volume.placed and labels.placed and apart > voxel_sizes(labels.affine).min() / 2:
+    near = apart <= voxel_sizes(labels.affine).min() / 2  # NaN is not
+    if volume.placed and labels.placed and not near:
         raise ScanError(
             f"{volume.path}: its header puts it {apart:.3g} mm away from {labels.path.name}; all "
             f"files of a case must share one grid: register them, or mend the header"

@@ -1,5 +1,6 @@
 """Read one file as a volume: axial slices of float32, however it is stored."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .headers import ScanError, nifti_image
+from .headers import ScanError, nifti_image, refuse_absent
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Volume:
 
 def open_scan(path: Path) -> Opened:
     """Read a whole NIfTI file, Analyze file or MetaImage (``.mha``); ScanError if that fails."""
-    if path.suffix.lower() == ".mha":
-        return Opened(path, _meta_image(path), True)
     try:
+        if path.suffix.lower() == ".mha":
+            return Opened(path, _meta_image(path), True)
         image, notes = nifti_image(path)
     except ScanError:
         raise
@@ -118,6 +119,11 @@ def volume_of(
 
 
 def _unreadable(path: Path, error: Exception) -> ScanError:
+    if isinstance(error, OSError) and error.strerror:
+        return ScanError(
+            f"{path}: the system does not read it ({error.strerror}); give permission to read it, "
+            f"or fetch it again"
+        )
     reason = " ".join(str(error).split()) or type(error).__name__
     return ScanError(
         f"{path}: cannot be read as NIfTI ({reason}); is it complete, and what its name says? "
@@ -134,13 +140,17 @@ def _meta_image(path: Path) -> nib.Nifti1Image:
             f"{path}: .mha files are read with SimpleITK, which is not installed; "
             f'pip install "imbalance_tf[mha]"'
         ) from error
+    refuse_absent(path)
+    if not str(path).isprintable():  # bytes that are no UTF-8 would end the process in C++
+        raise ScanError(f"{path}: SimpleITK cannot take this name; rename the file or its folder")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = re.sub(r"(\w*\(0x\w+\)|\S+:\d+): ", "", str(error).split("ERROR: ")[-1])
         raise ScanError(
-            f"{path}: cannot be read as MetaImage ({reason}); is it complete?"
+            f"{path}: cannot be read as MetaImage ({' '.join(reason.split())}); is it complete? "
+            f"Fetch or convert it again"
         ) from error
     dimensions, numbers = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
     if (dimensions, numbers) != (3, 1):

@@ -69,11 +69,18 @@ def test_a_scheme_from_a_file(tmp_path):
         ("values = [0, 1]", "values = [1, 0]", r"values=\[1, 0\]; .*and 0 for the first"),
         ('"healthy", "lesion"', '"lesion", "lesion"', "two or more different names"),
         ('lesion = ["lesion"]', 'whole = ["cyst"]', r"unites \['cyst'\]; one or more of"),
-        ('lesion = ["lesion"]', 'lesion = "lesion"', "each of the regions a list of class names"),
+        ('lesion = ["lesion"]', 'lesion = "lesion"', "regions a table with a list of class names"),
         ('"healthy", "lesion"', '"healthy"', "two or more different names"),
         ('classes = ["healthy", "lesion"]', 'classes = "ab"', "classes and values must be lists"),
         ('[regions]\nlesion = ["lesion"]', 'regions = ["lesion"]', "is no label scheme"),
         ("values = [0, 1]", "values = 5", "is no label scheme"),
+        ('"healthy", "lesion"', '"lesion", "Lesion"', "different names are expected, in more than"),
+        ('"healthy", "lesion"', '"\u00e9", "e\u0301"', "two or more different names"),
+        ('lesion = ["lesion"]', 'a = ["lesion"]\nA = ["lesion"]', "differ in capitals only"),
+        ('lesion = ["lesion"]', 'all = ["lesion", "lesion"]', "each once, is expected"),
+        ('"healthy", "lesion"', '"healthy", "_lesion"', "legends leave out such names"),
+        ('"healthy", "lesion"', '" healthy", "lesion"', "begins or ends with a space"),
+        ("[regions]", "[[regions]]", "regions a table with a list"),
         ('lesion = ["lesion"]', "", "no region; name at least one"),
         ('name = "white', 'title = "white', r"its keys are \['classes', 'regions', 'title'"),
         ("[regions]", "[regions", "is no label scheme"),
@@ -88,6 +95,23 @@ def test_a_file_that_makes_no_scheme_is_refused(tmp_path, old, new, words):
     with pytest.raises(ValueError, match=words) as error:
         LabelScheme.from_toml(tmp_path / "mine.toml")
     assert str(tmp_path / "mine.toml") in str(error.value)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_in_another_encoding_is_to_be_saved_anew(tmp_path, encoding):
+    path = tmp_path / "mine.toml"
+    path.write_text(LESIONS.replace("white", "weiße"), encoding=encoding)
+    with pytest.raises(ValueError, match=r"mine\.toml is no label scheme: save it as UTF-8"):
+        LabelScheme.from_toml(path)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("target", ["fetch_me.toml", "scheme.toml"])
+def test_a_link_to_nowhere_in_the_folder_is_not_passed_over(tmp_path, target):
+    (tmp_path / "scheme.toml").symlink_to(target)
+    with pytest.raises(FileNotFoundError, match=r"there is no scheme file .*scheme\.toml"):
+        scheme_asked(tmp_path, "auto")
 
 
 def test_a_missing_scheme_file_is_named(tmp_path):

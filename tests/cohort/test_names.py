@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from imbalance_tf import Case, Cohort, LabelScheme, Study
+from imbalance_tf import Case, Cohort, CohortError, LabelScheme, Study
 from imbalance_tf.cohort.names import name_problem
 
 BAD_ANYWHERE = {
     "": "is empty",
-    "padded ": "is empty, or ends with a space",
+    "padded ": "begins or ends with a space",
+    " padded": "begins or ends with a space",
     "two\nlines": "cannot be printed",
     "\x1b[2J": "cannot be printed",
     "undecodable \udcff": "cannot be printed",
@@ -28,6 +29,7 @@ BAD_FILES = {
     "a\\b": "holds '\\\\'",
     "CON": "device",
     "aux.1": "device",
+    "COM\u00b9": "device",
     "é" * 101: "has 202 bytes",
 }
 GOOD = [
@@ -89,6 +91,20 @@ def test_names_that_people_use_are_names(name):
 def test_two_cases_that_would_be_one_file_somewhere_are_refused(pair):
     with pytest.raises(ValueError, match="two cases are named"):
         Cohort([_case(name) for name in pair], _scheme(), ["t1"])
+
+
+@pytest.mark.bad_input
+def test_what_legends_leave_out_is_no_name_in_a_scheme():
+    for where in ("name", "tumour", "region"):
+        with pytest.raises(ValueError, match="legends leave out such names"):
+            _scheme(**{where: "_edema"})
+    assert _case("_a").id == "_a"
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[2J", "caf\udce9", "a\u202eb"])
+def test_a_problem_is_one_line_whatever_a_file_is_called(text):
+    (line,) = CohortError("folder", [f"Łódź/{text}: no scan"]).problems
+    assert line == f"Łódź/{ascii(text)[1:-1]}: no scan"
 
 
 def test_numpy_integers_are_values_of_a_scheme():

@@ -4,6 +4,8 @@ One table of kinds; nothing on disk is changed by any of them.
 """
 
 import gzip
+import json
+import os
 import re
 
 import nibabel as nib
@@ -354,7 +356,144 @@ def nnunet_without_names_of_channels(folder):
     (folder / "dataset.json").write_text('{"name": "mine"}')
 
 
+def labels_from_1(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    labels = np.asarray(nib.load(path).dataobj)
+    save(path, np.where(labels == 4, 1, labels + 1).astype(np.uint8))
+
+
+def labels_beside_the_brain(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    save(path, np.roll(np.asarray(nib.load(path).dataobj), 25, axis=0))
+
+
+def one_outlier(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata().astype(np.float32)
+    scan[20, 20, 5] = -3e38
+    save(path, scan)
+
+
+def mask_of_the_air(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        scan = nib.load(folder / case / f"{case}_t1.nii.gz").get_fdata()
+        save(folder / case / "mask.nii.gz", (scan == 0).astype(np.uint8))
+    return {"files": {"t1": "*_t1.nii.gz", "labels": "*_seg.nii.gz", "brain": "mask.nii.gz"}}
+
+
+def one_scan_under_two_names(folder):
+    case = folder / "case_1"
+    (case / "case_1_t1.nii.gz").write_bytes((case / "case_1_flair.nii.gz").read_bytes())
+
+
+def segmentation_as_a_scan(folder):
+    case = folder / "case_1"
+    (case / "case_1_t1.nii.gz").write_bytes((case / "case_1_seg.nii.gz").read_bytes())
+
+
+def device(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.unlink()
+    path.symlink_to(os.devnull)
+
+
+def name_that_changes_a_terminal(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    path.rename(path.with_name("case\x1b[2J\n_t1.nii.gz")).write_bytes(b"no scan")
+
+
+def two_cases_alike_but_for_capitals(folder):
+    for path in list((folder / "case_1").iterdir()):
+        volume = np.asarray(nib.load(path).dataobj)
+        save(folder / "other" / "CASE_1" / path.name, volume + (volume > 0).astype(volume.dtype))
+        if "_seg" in path.name:
+            save(folder / "other" / "CASE_1" / path.name, volume)
+
+
+def two_halves_of_cases_in_one_folder(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        if path.name in ("case_1_t1.nii.gz", "case_1_flair.nii.gz", "case_2_seg.nii.gz"):
+            path.rename(folder / path.name)
+        else:
+            path.unlink()
+
+
+def role_with_markup(folder):
+    return {"files": {"<b>": "*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
+
+
+def modalities_without_an_order(folder):
+    return {"modalities": {"t1", "flair"}}
+
+
+def _as_nnunet(folder, names):
+    for path in list(folder.rglob("*.nii.gz")):
+        place, name = ("labelsTr", "") if "_seg" in path.name else ("imagesTr", "_0000")
+        name = "_0001" if "_flair" in path.name else name
+        (folder / place).mkdir(exist_ok=True)
+        path.rename(folder / place / f"{path.parent.name}{name}.nii.gz")
+    (folder / "dataset.json").write_text(json.dumps({"channel_names": names}))
+
+
+def nnunet_channel_with_markup(folder):
+    _as_nnunet(folder, {"0": "<script>", "1": "FLAIR"})
+
+
+def nnunet_channel_named_as_the_mask(folder):
+    _as_nnunet(folder, {"0": "brain", "1": "FLAIR"})
+
+
+def nnunet_dataset_that_is_a_link_to_nowhere(folder):
+    _as_nnunet(folder, {})
+    (folder / "dataset.json").unlink()
+    (folder / "dataset.json").symlink_to("elsewhere.json")
+
+
+def _as_metaimages(folder):
+    """Of 2012; one of them is to be spoiled."""
+    for path in list(folder.rglob("*.nii.gz")):
+        volume = np.asarray(nib.load(path).dataobj)
+        volume = np.minimum(volume, 2) if "_seg" in path.name else volume
+        name = path.name.replace("_seg.nii.gz", "_truth.mha").replace("nii.gz", "mha")
+        sitk.WriteImage(sitk.GetImageFromArray(volume.T), str(path.with_name(name)))
+        path.unlink()
+    return folder / "case_1" / "case_1_t1.mha"
+
+
+def metaimage_that_is_a_link_to_nowhere(folder):
+    path = _as_metaimages(folder)
+    path.unlink()
+    path.symlink_to("../.git/annex/objects/t1")
+
+
+def metaimage_that_is_a_pointer(folder):
+    _as_metaimages(folder).write_text("version https://git-lfs.github.com/spec/v1\n")
+
+
+def metaimage_cut_short(folder):
+    path = _as_metaimages(folder)
+    path.write_bytes(path.read_bytes()[:500])
+
+
 KINDS = [
+    (labels_from_1, CohortError, "case_1_seg.nii.gz: no voxel has the value 0, .*: renumber"),
+    (labels_beside_the_brain, CohortError, "case_1_seg.nii.gz: 3.. of 3.. tumour voxels lie where"),
+    (one_outlier, CohortError, r"case_1_t1.nii.gz: the same value in 100% .* values from -3e\+38"),
+    (mask_of_the_air, CohortError, "case_1_t1.nii.gz: the same value in .*mend the mask if it hol"),
+    (one_scan_under_two_names, CohortError, "case_1_t1.nii.gz: t1 is the same as flair; fetch"),
+    (segmentation_as_a_scan, CohortError, "case_1_t1.nii.gz: t1 is the same as the segmentation"),
+    (device, CohortError, "case_1_t1.nii.gz: no file, but a device or a pipe"),
+    (name_that_changes_a_terminal, CohortError, r"case\\x1b\[2J\\n_t1.nii.gz: cannot be read"),
+    (two_cases_alike_but_for_capitals, CohortError, "'case_1' and 'CASE_1' differ in capitals"),
+    (two_halves_of_cases_in_one_folder, CohortError, "case_1: no segmentation"),
+    (role_with_markup, ValueError, "files=: the name '<b>' holds '<'"),
+    (modalities_without_an_order, ValueError, "a list of different modalities is expected"),
+    (nnunet_channel_with_markup, CohortError, "dataset.json: .*the name '<script>' holds '<'"),
+    (nnunet_channel_named_as_the_mask, CohortError, "dataset.json: .*channel='brain'; another"),
+    (nnunet_dataset_that_is_a_link_to_nowhere, CohortError, "dataset.json: .*No such file"),
+    (metaimage_that_is_a_link_to_nowhere, CohortError, "case_1_t1.mha: a link to .*annex"),
+    (metaimage_that_is_a_pointer, CohortError, "case_1_t1.mha: only the name of .*: git lfs pull"),
+    (metaimage_cut_short, CohortError, "case_1_t1.mha: cannot be read .*complete. Fetch or conv"),
     (more_voxels_than_fit_anywhere, CohortError, "case_1_t1.nii: .*promises 30000x30000x30000"),
     (plain_file_cut_short, CohortError, "case_1_t1.nii: .*it holds 2,000: it was cut short"),
     (no_voxels, CohortError, r"case_1_t1.nii: .*the shape \(40, 36, -12\)"),
@@ -390,7 +529,7 @@ KINDS = [
     (not_nifti, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
-    (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in the whole brain"),
+    (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in 100% of the brain"),
     (nothing_but_air, CohortError, "case_1_flair.nii.gz, .*case_1_t1.nii.gz: nothing but air"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
@@ -408,7 +547,7 @@ KINDS = [
         CohortError,
         "case_1_t1.nii: its header has an sform that is singular or without bounds",
     ),
-    (colours, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
+    (colours, CohortError, "case_1_t1.nii.gz: it holds .*, not one number per voxel; convert it"),
     (empty_brain_mask, CohortError, "mask.nii.gz: no voxel above 0.5; a mask of the brain"),
     (absolute_pattern, ValueError, "has the pattern '/scans/.*' for 't1'; a file name pattern"),
     (labels_as_a_modality, ValueError, "a list of different modalities is expected"),
@@ -430,7 +569,12 @@ def _contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-ONLY_IN_PYTHON = (labels_as_a_modality, modalities_in_one_word, missing_modality)
+ONLY_IN_PYTHON = (
+    labels_as_a_modality,
+    modalities_in_one_word,
+    modalities_without_an_order,
+    missing_modality,
+)
 
 
 @pytest.mark.bad_input

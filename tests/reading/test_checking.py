@@ -183,6 +183,42 @@ def test_scans_that_no_name_explains_are_said(case_folder):
     assert "other_brain_T1Gd.nii.gz" in result.stdout
 
 
+@pytest.mark.parametrize("end", [".mgz", ".nrrd", ".mhd", ".NII", ".dcm"])
+def test_scans_of_any_kind_are_said_if_nothing_reads_them(case_folder, end):
+    (case_folder / "case_9").mkdir()
+    (case_folder / "case_9" / f"IM9{end}").touch()
+    assert check_folder(case_folder).ignored == (f"{case_folder / 'case_9'}: IM9{end}",)
+
+
+def test_a_case_with_foreign_names_among_others_in_one_folder_is_said(case_folder):
+    for path in list(case_folder.rglob("*.nii.gz")):
+        foreign = path.name.replace("case_1_", "case1 ")
+        path.rename(case_folder / foreign)
+    (case_folder / "case_2_ADC.nii.gz").touch()  # another sequence of a case is none
+    report = check_folder(case_folder)
+    assert [case.case for case in report.cases] == ["case_0", "case_2"]
+    assert report.ignored == (
+        f"{case_folder}: case1 flair.nii.gz, case1 seg.nii.gz, case1 t1.nii.gz",
+    )
+
+
+@pytest.mark.bad_input
+def test_a_file_that_may_not_be_read_costs_its_case(case_folder, monkeypatch):
+    """In a folder that may be listed, but not entered, nothing tells files from folders either."""
+    closed, stat = case_folder / "case_1", os.stat
+
+    def refused(path, *args, **kwargs):
+        if isinstance(path, str | os.PathLike) and str(path).startswith(f"{closed}{os.sep}"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refused)
+    report = check_folder(case_folder)
+    assert [case.case for case in report.cases] == ["case_0", "case_2"]
+    assert all("case_1" in problem for problem in report.problems)
+    assert "the system does not read it (Permission denied); give permission" in report.problems[0]
+
+
 def test_a_link_to_nowhere_is_a_problem(case_folder):
     (case_folder / "case_1" / "case_1_t1.nii.gz").unlink()
     (case_folder / "case_1" / "case_1_t1.nii.gz").symlink_to("moved_away")

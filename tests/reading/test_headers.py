@@ -33,6 +33,13 @@ HALF_TURN = {
     "quatern_d": 1,
     "pixdim": [1, 1, 1, 1, 0, 0, 0, 0],
 }
+METRES = {
+    "xyzt_units": 1,
+    "pixdim": [1, 1e-3, 1e-3, 1e-3, 0, 0, 0, 0],
+    "srow_x": [-1e-3, 0, 0, 0],
+    "srow_y": [0, -1e-3, 0, 0],
+    "srow_z": [0, 0, 1e-3, 0],
+}
 NO_SFORM = {"sform_code": 2, "srow_x": 0, "srow_y": 0, "srow_z": 0}
 
 
@@ -51,6 +58,14 @@ def _notes(report, case):
         ),
         ({**HALF_TURN, **NO_SFORM, "srow_x": np.nan}, "placed by its qform, for its sform is"),
         ({"pixdim": [1, 0, -1, 0, 0, 0, 0, 0]}, "pixdim[1,2,3] should be non-zero and"),
+        ({"pixdim": [1, np.nan, 1, 1, 0, 0, 0, 0]}, "voxels of nan x 1 x 1 taken as 1 there"),
+        (
+            {"pixdim": [1, np.inf, 1e-30, 1, 0, 0, 0, 0], "sform_code": 0, "qform_code": 0},
+            "voxels of inf x 1e-30 x 1 taken as 1 there",
+        ),
+        ({"vox_offset": 0}, "voxels taken to begin at byte 352"),
+        ({"vox_offset": 0, "magic": b"ni1"}, "voxels taken to begin at byte 352"),
+        (METRES, "metres turned into mm"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["t1", "seg"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import sys
 
 import nibabel as nib
@@ -231,6 +232,19 @@ def test_without_simpleitk_the_extra_is_named(tmp_path, monkeypatch):
         load_cohort(tmp_path)
 
 
+@pytest.mark.bad_input
+def test_a_metaimage_whose_name_is_no_text_costs_its_case(tmp_path):
+    """In SimpleITK it would end the process."""
+    brats2012(tmp_path, _labels((1, 2)))
+    path = tmp_path / "BRATS_HG0015" / "BRATS_HG0015_T1.mha"
+    try:
+        path.rename(path.with_name(os.fsdecode(b"caf\xe9_T1.mha")))
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    (problem,) = check_folder(tmp_path).problems
+    assert r"BRATS_HG0015/caf\udce9_T1.mha: SimpleITK cannot take this name; rename" in problem
+
+
 def test_a_scheme_that_lies_in_the_folder_is_used(tmp_path):
     labels = (_labels((1,)) > 0).astype(np.uint8)
     save(tmp_path / "a" / "a_flair.nii.gz", _scan(labels))
@@ -388,9 +402,52 @@ def test_the_channels_of_nnunet_are_named_by_its_dataset_json(tmp_path, channels
     assert cohort.modalities == modalities
 
 
+TASK_1 = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}
+
+
+@pytest.mark.parametrize(
+    "labels", [TASK_1, {"background": 0, "edema": 1}, {}], ids=["Task 1", "version 2", "none"]
+)
+def test_the_channels_of_4d_files_are_in_the_order_of_their_dataset_json(tmp_path, labels):
+    decathlon(tmp_path, _labels((1, 2, 3)))
+    as_it_is = load_cohort(tmp_path)
+    modality = {"0": "T2w", "1": "t1gd", "2": "T1w", "3": "FLAIR"}
+    (tmp_path / "dataset.json").write_text(json.dumps({"modality": modality, "labels": labels}))
+    cohort = load_cohort(tmp_path)
+    assert cohort.scheme is SCHEMES["decathlon"]
+    # In the file, the channels that are FLAIR, T1, T1c and T2 by themselves.
+    for name, own in {"t2": "flair", "t1c": "t1", "t1": "t1c", "flair": "t2"}.items():
+        found, expected = (
+            each[0].images[..., each.modalities.index(which)]
+            for each, which in ((cohort, name), (as_it_is, own))
+        )
+        assert np.array_equal(found, expected)
+
+
+def test_4d_files_with_classes_of_their_own_ask_for_a_scheme(tmp_path):
+    decathlon(tmp_path, _labels((1, 2, 3)))
+    labels = {"0": "background", "1": "necrosis", "2": "edema", "3": "enhancing"}
+    modality = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
+    (tmp_path / "dataset.json").write_text(json.dumps({"modality": modality, "labels": labels}))
+    with pytest.raises(CohortError, match=r"each dataset numbers its classes anew.*--scheme"):
+        load_cohort(tmp_path)
+    assert load_cohort(tmp_path, scheme="brats2023").scheme is SCHEMES["brats2023"]
+
+
+@pytest.mark.parametrize(
+    ("write", "scheme"), [(decathlon, "decathlon"), (bids, "brats2017"), (brats2017, "brats2017")]
+)
+def test_an_extension_in_capitals_is_the_same(tmp_path, write, scheme):
+    write(tmp_path, _labels((1, 2, 4) if scheme == "brats2017" else (1, 2, 3)))
+    before = load_cohort(tmp_path).fingerprint
+    for path in list(tmp_path.rglob("*.nii.gz")):
+        path.rename(path.with_name(path.name.replace(".nii.gz", ".NII.GZ")))
+    assert load_cohort(tmp_path).fingerprint == before
+
+
 def test_what_nnunet_numbers_mean_is_asked(tmp_path):
     _nnunet(tmp_path, _labels((1, 2, 3, 4)))
-    with pytest.raises(CohortError, match=r"numbers the classes of each dataset anew.*--scheme"):
+    with pytest.raises(CohortError, match=r"each dataset numbers its classes anew.*--scheme"):
         load_cohort(tmp_path)
 
 
@@ -439,10 +496,11 @@ def test_case_in_a_pattern_tells_the_cases_apart(tmp_path, write, files):
 def test_one_mask_may_serve_all_cases_of_a_folder(tmp_path):
     labels = _labels((1, 2, 4))
     _nnunet(tmp_path, labels)
-    save(tmp_path / "mask.nii.gz", np.ones(SHAPE, np.uint8))
+    mask = _scan(labels) > 0
+    save(tmp_path / "mask.nii.gz", mask.astype(np.uint8))
     files = {"t1": "{case}_0000.nii.gz", "labels": "labelsTr/{case}.nii.gz", "brain": "mask.nii.gz"}
     cohort = load_cohort(tmp_path, files=files)
-    assert all(case.brain.all() for case in cohort)
+    assert all(np.array_equal(case.to_scan(case.brain), mask.T) for case in cohort)
 
 
 def test_folders_named_anat_are_named_by_subject_and_session(tmp_path):
