@@ -61,7 +61,7 @@ def own_file(tmp_path):
 
     yield write
     for name in names:
-        sys.modules.pop(name, None)
+        sys.modules.pop(f"arms_of_{name}", None)
 
 
 def _study(*arguments):
@@ -159,8 +159,8 @@ def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
     monkeypatch.setattr(distributed, "Client", lambda address: nullcontext())
     lab = SimpleNamespace(study=lambda study, client: "the table")
     assert _on_a_cluster(replace(study, arms=study.arms[-1:]), lab, "tcp://head") == "the table"
-    assert "nested" in cloudpickle.list_registry_pickle_by_value()
-    cloudpickle.unregister_pickle_by_value(sys.modules["nested"])
+    assert "arms_of_nested" in cloudpickle.list_registry_pickle_by_value()
+    cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
 
 
 def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
