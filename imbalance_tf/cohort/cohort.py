@@ -131,10 +131,11 @@ class Cohort(Sequence[Case]):
         array([ True])
         """
         centres = np.asarray(centres)
-        fit = centres.ndim == 2 and centres.shape[1] == 4 and centres.dtype.kind in "iu"
+        fit = centres.ndim == 2 and centres.shape[1] == 4
+        fit &= centres.dtype.kind in "iu" or not centres.size
         expect(fit, "whole numbers (n, 4)", shape=centres.shape, dtype=str(centres.dtype))
         numbers, slices, rows, columns = centres.T
-        least, most = numbers.min(initial=0), numbers.max(initial=0)
+        least, most = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         within = least >= 0 and most < len(self)  # -1 would be the last case
         expect(within, f"cases from 0 to {len(self) - 1}", least=least, most=most)
         depth, height, width = self.shapes[numbers].T

@@ -103,7 +103,7 @@ class ClassIndex:
             If there is no voxel of such a rank.
         """
         ranks = np.asarray(ranks)
-        fit = ranks.ndim == 1 and ranks.dtype.kind in "iu"
+        fit = ranks.ndim == 1 and (ranks.dtype.kind in "iu" or not ranks.size)
         expect(fit, "whole numbers (n,)", shape=ranks.shape, dtype=str(ranks.dtype))
         ranks = ranks.astype(np.int64, copy=False)
         if ranks.size:
