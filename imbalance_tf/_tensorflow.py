@@ -24,8 +24,17 @@ from typing import Any
 import numpy as np
 
 
+def _may_end() -> bool:
+    """Whether a variable may end the process, with a message of TensorFlow that has to be seen."""
+    numbers = (os.environ.get(f"TF_NUM_{which}_THREADS", "0") for which in ("INTRAOP", "INTEROP"))
+    return "TF_XLA_FLAGS" in os.environ or not all(number.isdigit() for number in numbers)
+
+
 @contextmanager
 def _silent() -> Iterator[None]:
+    if _may_end():
+        yield
+        return
     try:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -101,7 +110,7 @@ except (
 ) as error:  # Keras names no file
     raise ValueError(
         f"Keras cannot be imported ({error!r}); look at its settings, in {_FILE} and in the "
-        f"environment variables that begin with KERAS_"
+        f"environment variables that begin with KERAS_ or MPL"
     ) from error
 
 

@@ -18,7 +18,7 @@ LONGEST_PASS = 10**8
 _LARGEST_BATCH = 2**26  # pixels: 0.5 GB with four modalities in half precision
 
 
-def expect(holds: object, expected: str, **found: Any) -> None:
+def expect(holds: object, expected: str, /, **found: Any) -> None:
     """Raise a ValueError that names the arguments found and what is expected, unless it holds."""
     if not holds:
         arguments = ", ".join(f"{name}={value!r}" for name, value in found.items())
