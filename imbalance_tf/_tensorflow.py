@@ -24,8 +24,17 @@ from typing import Any
 import numpy as np
 
 
+def _may_end() -> bool:
+    """Whether a variable may end the process, with a message of TensorFlow that has to be seen."""
+    numbers = (os.environ.get(f"TF_NUM_{which}_THREADS", "0") for which in ("INTRAOP", "INTEROP"))
+    return "TF_XLA_FLAGS" in os.environ or not all(number.isdigit() for number in numbers)
+
+
 @contextmanager
 def _silent() -> Iterator[None]:
+    if _may_end():
+        yield
+        return
     try:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -92,10 +101,16 @@ try:
     with _silent():
         import keras
         import tensorflow as tf
-except (ValueError, TypeError, AttributeError, AssertionError) as error:  # Keras names no file
+except (
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OSError,
+) as error:  # Keras names no file
     raise ValueError(
         f"Keras cannot be imported ({error!r}); look at its settings, in {_FILE} and in the "
-        f"environment variables that begin with KERAS_"
+        f"environment variables that begin with KERAS_ or MPL"
     ) from error
 
 
@@ -124,13 +139,17 @@ def _run_first() -> None:
         tf.zeros((), tf.float16) + 1.0  # half precision has a message of its own
 
 
-def refuse_probabilities(model: keras.Model, outputs: np.ndarray) -> None:
-    """ValueError if the outputs (N, classes) of a classifier are probabilities, not logits.
+def expect_logits(model: keras.Model, outputs: np.ndarray) -> None:
+    """ValueError if the outputs (N, ..., classes) of a network are NaN, or probabilities.
 
     A second softmax over probabilities raises no error, and makes every confidence wrong. The first
     may be a layer, an activation or a function anywhere in the model, so the outputs are tested.
     """
     outputs = np.asarray(outputs, np.float64)
+    if np.isnan(outputs).any():
+        raise ValueError(
+            f"'{model.name}' gives NaN: its weights hold some, as after a training that diverged"
+        )
     sums = outputs.sum(axis=-1)  # in half precision they are 1 within 0.01
     if len(outputs) and (outputs >= 0).all() and np.abs(sums - 1).max() < 0.02:
         raise ValueError(

@@ -1,17 +1,24 @@
 """What an argument may be, and the words in which any other is refused."""
 
 import math
+from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
+import numpy as np
+
 LARGEST_PATCH = 1024
 """Rows of a patch. Beyond it, the full-window convolution of `patch_cnn` alone takes gigabytes."""
+LARGEST_POOL = 10_000
+"""Patches of a class among which neighbours are sought: each is compared with each."""
+LARGEST_LAYER = 1024
+"""Channels of a layer: beyond it, one convolution takes more memory than a lab has."""
 LONGEST_PASS = 10**8
 """Patches whose centres are sampled together: they take 1.6 GB."""
 _LARGEST_BATCH = 2**26  # pixels: 0.5 GB with four modalities in half precision
 
 
-def expect(holds: object, expected: str, **found: Any) -> None:
+def expect(holds: object, expected: str, /, **found: Any) -> None:
     """Raise a ValueError that names the arguments found and what is expected, unless it holds."""
     if not holds:
         arguments = ", ".join(f"{name}={value!r}" for name, value in found.items())
@@ -22,7 +29,8 @@ def one_of(*known: Any, **found: Any) -> None:
     """ValueError unless the argument that is given by its name is one of the known values."""
     (value,) = found.values()
     *some, last = map(repr, known)
-    expect(value in known, f"{', '.join(some)} or {last}", **found)
+    # An array is equal to nothing, but element by element.
+    expect(isinstance(value, Hashable) and value in known, f"{', '.join(some)} or {last}", **found)
 
 
 def settle(frozen: object, **fields: Any) -> None:
@@ -33,7 +41,10 @@ def settle(frozen: object, **fields: Any) -> None:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a finite real number, of Python or NumPy; not True, nor "1"."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # 10**400
+        return False
 
 
 def whole(least: int, most: int | None = None, **found: Any) -> int:
@@ -67,6 +78,18 @@ def probability(**found: Any) -> float:
     (value,) = found.values()
     expect(is_number(value) and 0 <= value <= 1, "a probability from 0 to 1", **found)
     return float(value)
+
+
+def candidates_of(**found: Any) -> int:
+    """How many of a class are classified to find the hard ones, as an int."""
+    return whole(1, LONGEST_PASS, **found)
+
+
+def filters_of(filters: Any) -> tuple[int, ...]:
+    """Numbers of filters, one a level of a U-Net; ValueError if none could be made of them."""
+    listed = tuple(filters) if np.iterable(filters) and not isinstance(filters, str) else ()
+    expect(1 <= len(listed) <= 10, "a list of 1 to 10 numbers of filters", filters=filters)
+    return tuple(whole(1, LARGEST_LAYER, filters=count) for count in listed)
 
 
 def seed_of(seed: Any) -> int:

@@ -130,7 +130,14 @@ class Cohort(Sequence[Case]):
         >>> cohort.labels_at([[0, 2, 10, 20]]) == cohort[0].labels[2, 10, 20]
         array([ True])
         """
-        numbers, slices, rows, columns = np.asarray(centres).T
+        centres = np.asarray(centres)
+        fit = centres.ndim == 2 and centres.shape[1] == 4
+        fit &= centres.dtype.kind in "iu" or not centres.size
+        expect(fit, "whole numbers (n, 4)", shape=centres.shape, dtype=str(centres.dtype))
+        numbers, slices, rows, columns = centres.T
+        least, most = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+        within = least >= 0 and most < len(self)  # -1 would be the last case
+        expect(within, f"cases from 0 to {len(self) - 1}", least=least, most=most)
         depth, height, width = self.shapes[numbers].T
         inside = (slices >= 0) & (slices < depth) & (rows >= 0) & (rows < height)
         inside &= (columns >= 0) & (columns < width)

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .arguments import expect
+
 
 def expanded(path: str | os.PathLike) -> Path:
     """A path as a shell would take it: ``~`` is the home folder of the person."""
+    expect(isinstance(path, str | os.PathLike), "a path", path=path)
     return Path(os.path.expanduser(path))
 
 
@@ -59,7 +62,8 @@ def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
 
 def refuse_unwritable(folder: Path, way_out: str) -> None:
     """PermissionError if a folder, or the nearest above it that is there, cannot be written."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    # A link to nowhere is there, too, and cannot be written.
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise PermissionError(f"the folder {folder} cannot be written; {way_out}")
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 import imbalance_tf
 from imbalance_tf.cohort.disk import expanded
+from imbalance_tf.cohort.names import expect_name
 from imbalance_tf.training.study_table import read_study
 
 __all__ = ["FinishedStudy", "finished_study"]
@@ -55,6 +56,8 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
 
     Raises
     ------
+    ValueError
+        If its table is damaged, or this can be no name.
     FileNotFoundError
         If it was not run there, and the package ships none; with the command that makes it.
 
@@ -63,6 +66,7 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     >>> print(finished_study("real_patients", "results"))
     study 'real patients', shipped with the package, not run here: 20 cases, 5 folds, 1 seed ...
     """
+    expect_name(name, "study", of_file=True)
     package = Path(imbalance_tf.__file__).parent
     places = {
         expanded(out) / "studies": True,

@@ -5,12 +5,14 @@ import json
 import shlex
 import zipfile
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import nbformat
 
 from imbalance_tf.cohort.disk import room_for, whole_folder
 from imbalance_tf.training.arms import PAPER_ARMS
+from imbalance_tf.training.folder import complete, refusing
 from imbalance_tf.training.result import ExperimentResult
 
 from .exercises import built
@@ -32,6 +34,7 @@ scans once into a store, results/*/cache, of 250 to 500 MB.
 
 To check the copy before you begin: sha256sum --check --quiet SHA256SUMS
 """
+KEPT = signature(open_lab).parameters.keys() - {"out"}  # of lab.json
 DEFAULTS = {"profile": "lab", "seed": 0, "own_data": {}}  # of the notebooks' parameters
 
 
@@ -72,10 +75,10 @@ def write_handout(target: Path, out: Path) -> list[Path]:
 def _executed(out: Path) -> tuple[list[Path], dict]:
     """The notebooks that were executed as they are today, and the settings of the lab."""
     command = f"imbalance-tf run --out {shlex.quote(str(out))}"
-    try:
+    with refusing(FileNotFoundError, f"{out} is no lab", f"make one: {command}"):
         settings = json.loads((out / SETTINGS).read_text())
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(f"{out} is no lab ({error}); make one: {command}") from error
+        if settings.keys() != KEPT:
+            raise ValueError(f"{SETTINGS} has {sorted(settings)}; {sorted(KEPT)} are expected")
     if settings["data"]:
         raise ValueError(
             f"{out} holds results on {settings['data']}, whose scans are not ours to hand out; "
@@ -103,7 +106,10 @@ def _problem(path: Path, executed: Path) -> str:
     """Why an executed notebook does not show that all its runs are there; empty if it does."""
     if not executed.exists():
         return "was not executed"
-    found = nbformat.read(executed, as_version=4)
+    try:
+        found = nbformat.read(executed, as_version=4)
+    except ValueError:
+        return "is damaged"
     if found.metadata.get("papermill", {}).get("exception") is not None:
         return "failed"
     now, then = (
@@ -134,10 +140,10 @@ def _notebooks(paths: list[Path], settings: dict) -> dict[str, bytes]:
 def _results(out: Path, settings: dict) -> dict[str, bytes]:
     """The runs on the splits of the lab's cohorts, and the cohorts that have any."""
     files, asked = [out / SETTINGS], {"profile": settings["profile"], "seed": settings["seed"]}
-    trained = {
-        path.parent: json.loads(path.read_text())["train"]["fingerprint"]
-        for path in sorted(out.glob("runs/[!.]*/config.json"))
-    }
+    trained = {}
+    for path in sorted(out.glob("runs/[!.]*/config.json")):
+        with complete(path.parent):
+            trained[path.parent] = json.loads(path.read_text())["train"]["fingerprint"]
     for cohort in sorted(path.parent for path in out.glob("[!.]*/cohort.json")):
         counts = {0, settings["test_cases"]}
         labs = [open_lab(**asked, data=cohort, out=out, test_cases=count) for count in counts]

@@ -13,6 +13,7 @@ import pandas as pd
 from nbconvert import HTMLExporter
 
 from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.training.folder import refusing
 
 __all__ = ["SETTINGS", "TABLE", "write_page", "write_start_page"]
 
@@ -69,19 +70,20 @@ def write_start_page(out: Path) -> Path:
 
     It needs nothing but what lies beside it, and no network.
     """
-    sections = []
+    sections, again = [], "delete it, and it is made again"
     if (out / TABLE).exists():
-        table = pd.read_csv(out / TABLE, index_col=0).dropna(axis="columns", how="all")
+        with refusing(ValueError, f"{out / TABLE} is damaged", again):
+            table = pd.read_csv(out / TABLE, index_col=0).dropna(axis="columns", how="all")
         table = table.T.rename_axis(None, axis="columns")  # the other way round it is too wide
         sections.append(
             "<h2>Mean Dice over the test cases</h2>"
             + table.to_html(border=0, float_format="{:.3g}".format)
         )
-    notebooks = {
-        path.stem: nbformat.read(path, as_version=4)
-        for path in sorted((out / "notebooks").glob("[!.]*.ipynb"))
-        if (out / "html" / f"{path.stem}.html").exists()
-    }
+    notebooks = {}
+    for path in sorted((out / "notebooks").glob("[!.]*.ipynb")):
+        if (out / "html" / f"{path.stem}.html").exists():
+            with refusing(ValueError, f"{path} is damaged", again):
+                notebooks[path.stem] = nbformat.read(path, as_version=4)
     links = [
         f'<li><a href="html/{name}.html">{escape(_title(notebook, name))}</a></li>'
         for name, notebook in notebooks.items()
@@ -95,7 +97,8 @@ def write_start_page(out: Path) -> Path:
     ]
     sections.append(f'<h2>Figures</h2><div class="figures">{"".join(figures)}</div>')
     if (out / SETTINGS).exists():
-        settings = json.loads((out / SETTINGS).read_text())
+        with refusing(ValueError, f"{out / SETTINGS} is damaged", again):
+            settings = dict(json.loads((out / SETTINGS).read_text()))
         rows = pd.Series({key: str(value) for key, value in settings.items() if value})
         sections.append("<h2>Settings</h2>" + rows.to_frame().to_html(header=False, border=0))
     made = f"{time.strftime('%Y-%m-%d %H:%M')}, imbalance_tf {version('imbalance_tf')}"

@@ -7,9 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from imbalance_tf.cohort.disk import write_whole
+from imbalance_tf.cohort.arguments import expect, one_of, seed_of
+from imbalance_tf.cohort.disk import refuse_unwritable, write_whole
+from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import doublings
 from imbalance_tf.evaluation.intervals import interval
+from imbalance_tf.training.arms import ARMS
 from imbalance_tf.training.result import ExperimentResult
 
 from .workspace import Lab
@@ -36,6 +39,10 @@ def predict(lab: Lab, arm: str, expected: Mapping[str, Any]) -> None:
     ValueError
         If there is no such arm, region or word; then nothing is kept.
 
+    Notes
+    -----
+    In a folder that is only to be read nothing is kept, which is said.
+
     Examples
     --------
     >>> from imbalance_tf.lab.predictions import predict, predictions
@@ -46,7 +53,9 @@ def predict(lab: Lab, arm: str, expected: Mapping[str, Any]) -> None:
             arm region expected happened  volume ratio
     0  balanced  whole     over     None           NaN
     """
-    scheme, arm = lab.train.scheme, lab.config(arm).arm.name
+    scheme = lab.train.scheme
+    expect(isinstance(arm, str) and arm in ARMS, f"one of {', '.join(ARMS)}", arm=arm)
+    expect(isinstance(expected, Mapping), "a mapping of regions to words", expected=expected)
     known = {"region": (*scheme.regions, *scheme.classes), "word": WORDS}
     given = {region: word for region, word in expected.items() if word is not ...}
     for region, word in given.items():
@@ -58,6 +67,11 @@ def predict(lab: Lab, arm: str, expected: Mapping[str, Any]) -> None:
         line = {"seed": lab.seed, "arm": arm, "region": region, "expected": word}
         kept[lab.seed, arm, region] = line
     if given:
+        try:
+            refuse_unwritable(lab.out, "give another as out= to keep what you expect")
+        except PermissionError as error:  # results that a teacher shares
+            print(shown(f"Not kept: {error}"))
+            return
         lab.out.mkdir(parents=True, exist_ok=True)
         write_whole(_file(lab.out), "".join(f"{json.dumps(line)}\n" for line in kept.values()))
     for region, word in given.items():
@@ -94,7 +108,10 @@ def predictions(lab: Lab) -> pd.DataFrame:
 def _happened(lab: Lab, arm: str, region: str) -> tuple[str | None, float]:
     if not (folder := lab.run_folder(arm)).exists():
         return None, float("nan")
-    ratios = ExperimentResult.read(folder).volume_ratios[region].dropna()
+    found = ExperimentResult.read(folder).volume_ratios
+    if region not in found:  # expected of a cohort with other classes
+        return None, float("nan")
+    ratios = found[region].dropna()
     logarithms = doublings(ratios)
     low, high = interval(logarithms)
     word = "over" if low > 0 else "under" if high < 0 else "undecided"
@@ -110,9 +127,10 @@ def _kept(out: Path) -> list[dict[str, Any]]:
     kept = []
     for number, line in enumerate(lines, start=1):
         try:
-            kept.append(
-                {key: json.loads(line)[key] for key in ("seed", "arm", "region", "expected")}
-            )
+            each = {key: json.loads(line)[key] for key in ("seed", "arm", "region", "expected")}
+            one_of(*ARMS, arm=each["arm"])
+            one_of(*WORDS, expected=each["expected"])
+            kept.append({**each, "seed": seed_of(each["seed"]), "region": str(each["region"])})
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{_file(out)}, line {number} is damaged ({error!r}): {line!r}; delete the line"

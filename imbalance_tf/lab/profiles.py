@@ -71,7 +71,7 @@ PROFILES: Mapping[str, Profile] = {
 
 def profile_named(name: str) -> Profile:
     """The profile of this name; ValueError with the known names for any other."""
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise ValueError(f"profile={name!r}; one of {', '.join(PROFILES)} is expected")
     return PROFILES[name]
 

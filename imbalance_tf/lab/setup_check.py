@@ -125,6 +125,8 @@ def _kernel() -> Finding:
         command = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
         return Finding("kernel", "there is no kernel 'python3'", advice)
+    except (ValueError, TypeError, LookupError, OSError) as error:  # its kernel.json is damaged
+        return Finding("kernel", f"that of 'python3' cannot be read ({error!r})", advice)
     # Jupyter takes a mere "python" for the one that it runs in. Links are not followed, since a
     # virtual environment links to the same program.
     python = Path(command if Path(command).is_absolute() else sys.executable)

@@ -2,19 +2,21 @@
 
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 import pandas as pd
 
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import expanded, write_whole
+from imbalance_tf.cohort.disk import expanded, refuse_unwritable, write_whole
 from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
-from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage
+from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage, arm_named
 from imbalance_tf.training.parts import Part
 from imbalance_tf.training.studies import STUDIES, Study
 from imbalance_tf.training.study_table import write_study
@@ -32,7 +34,8 @@ def study_of(name: str) -> Study:
     Raises
     ------
     ValueError
-        If there is no such study or file, or the file has neither arm nor study.
+        If there is no such study or file, the file stops with an error, or it has neither arm nor
+        study, or more than one.
     """
     if name in STUDIES:
         return STUDIES[name]
@@ -42,19 +45,45 @@ def study_of(name: str) -> Study:
             f"study {name!r}; one of {', '.join(STUDIES)} is expected, or a Python file with arms "
             f"of your own"
         )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # where pickle looks its classes up
-    spec.loader.exec_module(module)
-    own = [value for key, value in vars(module).items() if not key.startswith("_")]
-    if studies := [value for value in own if isinstance(value, Study)]:
+    found = vars(_executed(path)).items()
+    own = {id(value): value for key, value in found if not key.startswith("_")}.values()
+    studies = [value for value in own if isinstance(value, Study)]
+    if len(studies) > 1:
+        names = ", ".join(study.name for study in studies)
+        raise ValueError(
+            f"{path} defines the studies {names}; one is expected: make a file of each"
+        )
+    if studies:
         return studies[0]
     arms = [value for value in own if isinstance(value, Arm | TwoStage)]
     if not arms:
         raise ValueError(f"{path} defines no Arm, TwoStage or Study, such as mine = Arm('mine')")
-    return Study(path.stem, f"How do the arms of {path.name} compare?", (*PAPER_ARMS, *arms))
+    both = {id(arm): arm for arm in (*map(arm_named, PAPER_ARMS), *arms)}
+    return Study(path.stem, f"How do the arms of {path.name} compare?", tuple(both.values()))
+
+
+def _executed(path: Path) -> ModuleType:
+    """The module of a Python file; ValueError, with the line, whatever is wrong in it."""
+    # Under a name that no other module has, such as random.py would have.
+    name = f"arms_of_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where pickle looks its classes up
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        lines = [
+            each.lineno
+            for each in traceback.extract_tb(error.__traceback__)
+            if each.filename == str(path)
+        ]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+        where = f"{path}, line {line}" if line else f"{path}"
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{where} stopped with {what}; correct it there") from error
+    return module
 
 
 def carry_out(
@@ -82,9 +111,16 @@ def carry_out(
         f"seeds: {study.seeds}"
     )
     results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)
-    table = lab.out / "studies" / f"{study.name}.csv"
-    write_study(results, table, command=command, precision=lab.config("balanced").precision)
     regions = list(lab.train.scheme.regions)
+    click.echo(written_table(results, regions))
+    click.echo(written_claims(results, lab.train))
+    table = lab.out / "studies" / f"{study.name}.csv"
+    try:
+        refuse_unwritable(table.parent, "so the table is printed, and not kept")
+    except PermissionError as error:  # of runs that a teacher shares
+        click.echo(f"\n{error}")
+        return results
+    write_study(results, table, command=command, precision=lab.config("balanced").precision)
     if results["batches"].nunique() > 1:
         figure = figures.dice_by_length(results, regions)
     elif "cohort" in results:
@@ -95,8 +131,6 @@ def carry_out(
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150)
     write_whole(table.with_suffix(".png"), picture.getvalue())
-    click.echo(written_table(results, regions))
-    click.echo(written_claims(results, lab.train))
     click.echo(f"\n{table}, and the figure beside it")
     return results
 

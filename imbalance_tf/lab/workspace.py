@@ -1,6 +1,7 @@
 """open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
 import errno
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from imbalance_tf.cohort.arguments import seed_of, whole
+from imbalance_tf.cohort.arguments import expect, one_of, seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.errors import CohortError
+from imbalance_tf.cohort.names import shown
 from imbalance_tf.phantom.writing import write_phantom_cohort
 from imbalance_tf.reading.examining import scheme_asked
 from imbalance_tf.reading.loading import load_cohort
@@ -83,7 +85,9 @@ class Lab:
         """A new sampler of the batches of an arm, over the training cohort."""
         from imbalance_tf.training.run import Prepared  # all else needs no TensorFlow
 
-        return Prepared(self.config(arm).trainings()[0], self.train).sampler
+        config = self.config(arm)
+        expect(isinstance(config.arm, Arm), "an arm with one classifier", arm=arm)
+        return Prepared(config.trainings()[0].chain[0], self.train).sampler
 
     def run(
         self, arm: str | Arm | TwoStage, *, seed: int | None = None, **changes: Any
@@ -103,7 +107,8 @@ class Lab:
             config = replace(config, seed=seed)
         asked = config, self.train, self.test, self.out / "runs"
         if (folder := run_folder(*asked)).exists():
-            print(f"{config.arm.name}: read, not trained again (runs/{folder.parent.name})")
+            name = shown(config.arm.name)
+            print(f"{name}: read, not trained again (runs/{folder.parent.name})")
         with _resumable():
             return run_experiment(*asked)
 
@@ -128,10 +133,9 @@ class Lab:
         **changes
             Settings of the study, such as ``seeds=3``.
         """
-        if isinstance(study, str):
-            if study not in STUDIES:
-                raise ValueError(f"study={study!r}; one of {', '.join(STUDIES)} is expected")
-            study = STUDIES[study]
+        study = STUDIES.get(study, study) if isinstance(study, str) else study
+        known = f"a Study, or one of {', '.join(STUDIES)}"
+        expect(isinstance(study, Study), known, study=study)
         study, like = replace(study, **changes), self.config("balanced")
         if study.cohorts is None:
             cohort = self.opener if client and self.opener else self.cohort
@@ -190,9 +194,13 @@ def open_lab(
     """
     chosen, seed = profile_named(profile), seed_of(seed)
     cases, test_cases = (
-        whole(0, **{name: count or 0})
+        whole(0, **{name: 0 if count is None else count})
         for name, count in {"cases": cases, "test_cases": test_cases}.items()
     )
+    one_of("raise", "skip", on_error=on_error)
+    for name, path in {"data": data, "out": out}.items():
+        expect(isinstance(path, str | os.PathLike), "a path", **{name: path})
+    expect(isinstance(files, Mapping | None), "a mapping of roles to patterns", files=files)
     out = expanded(out or Path("results") / chosen.name).resolve()
     if files and not data:
         raise ValueError("files= is for a folder of your own; give that as data=")

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
+from imbalance_tf._tensorflow import expect_logits, keras, tf
 from imbalance_tf.cohort.case import AIR
 
 _TOLERANCE = 0.005
@@ -61,7 +61,7 @@ def compare(model: keras.Model, steps: list[Step], *, complete: bool) -> None:
     places = [*corners, *map(tuple, inner)]
     cut = np.stack([scans[n, i : i + size, j : j + size] for n, i, j in places])
     outputs = _float(model(cut, training=False)).reshape(len(cut), -1)
-    refuse_probabilities(model, outputs)
+    expect_logits(model, outputs)
 
     # Twice, once with other weights: a weight that is zero now may hide what training will show.
     for shaken in (False, True):

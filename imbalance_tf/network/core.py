@@ -7,6 +7,7 @@ into quarters. `compare` then measures, for each operation, whether that is exac
 from collections.abc import Callable
 
 from imbalance_tf._tensorflow import keras, start, tf
+from imbalance_tf.cohort.arguments import expect
 
 from .agreement import ERRORS, FAILS, NoDenseForm, Step, compare
 
@@ -22,6 +23,7 @@ def core_of(model: keras.Model) -> tuple[keras.Model, int]:
     is the patch size, and R and C are multiples of the block. ValueError if the model is no patch
     classifier with logits, or an operation, which is named, has no exact dense form.
     """
+    expect(isinstance(model, keras.Model), "a Keras model", model=model)
     if not _is_graph(model):
         raise ValueError(
             f"'{model.name}' is no chain or graph of layers, or is not built yet, so it has no "

@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, tf
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.case import AIR, box_of
 
 from .core import ShapeLayer, core_of, serializable
@@ -88,6 +89,7 @@ def segment(model: keras.Model, images: np.ndarray, brain: np.ndarray | None = N
     >>> probabilities.argmax(axis=-1).shape
     (3, 70, 61)
     """
+    expect(isinstance(model, keras.Model), "a Keras model", model=model)
     run, block = _compiled(model)
     images, brain = checked_slices(model, images, brain)
     size = model.input_shape[1]

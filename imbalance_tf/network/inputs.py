@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from imbalance_tf._tensorflow import keras
-from imbalance_tf.cohort.arguments import one_of, seed_of, whole
+from imbalance_tf.cohort.arguments import LARGEST_LAYER, one_of, seed_of, whole
 from imbalance_tf.cohort.case import AIR
 
 
 def expect_network(*, channels: Any, classes: Any, precision: Any) -> None:
     """ValueError if no network can be made with these."""
-    whole(1, channels=channels)
-    whole(1, classes=classes)  # one, where the second of two classifiers has one kind to name
+    whole(1, LARGEST_LAYER, channels=channels)
+    whole(1, 256, classes=classes)  # one, where the second of two classifiers has one kind to name
     floats = ("float32", "float16", "mixed_float16", "mixed_bfloat16", "bfloat16", "float64")
     one_of(*floats, precision=precision)
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from imbalance_tf._tensorflow import keras, start, tf
-from imbalance_tf.cohort.arguments import expect, whole
+from imbalance_tf.cohort.arguments import filters_of
 from imbalance_tf.cohort.case import AIR
 
 from .inputs import checked_slices, expect_network, seeds_of
@@ -46,8 +46,7 @@ def unet(
     TensorShape([1, 64, 64, 5])
     """
     expect_network(channels=channels, classes=classes, precision=precision)
-    levels = [whole(1, filters=count) for count in filters]
-    expect(levels, "one or more numbers of filters", filters=filters)
+    filters = filters_of(filters)
     start()
     seeds = seeds_of(seed)
     last = {"data_format": "channels_last"}  # whatever a person's keras.json says

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from imbalance_tf._tensorflow import tf
-from imbalance_tf.cohort.arguments import expect_sizes, whole
+from imbalance_tf.cohort.arguments import expect, expect_sizes, whole
 from imbalance_tf.cohort.cohort import Cohort
 
 from .paper import BATCH_SIZE, PATCH_SIZE
 from .patches import cut_patches
-from .protocol import Sampler
+from .protocol import Sampler, checked_centres
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def audit(
     Raises
     ------
     ValueError
-        If the cohort is missing, or is not the sampler's; if the dataset gives no centres, or
-        gives labels that are not those of its centres.
+        If the cohort is missing, or is not the sampler's; if the sampler gives no centres of it; if
+        the dataset gives none, or labels that are not those of its centres.
 
     Examples
     --------
@@ -73,16 +73,19 @@ def audit(
     >>> found.table[["asked", "drawn", "fewest", "most"]].loc["enhancing"].tolist()
     [0.2, 0.2, 24.0, 24.0]
     """
+    some = hasattr(source, "draw") or isinstance(source, tf.data.Dataset)
+    expect(some, "a sampler with draw(n), or a dataset,", source=source)
     own = getattr(source, "cohort", None)
     if cohort is not None and own is not None and cohort is not own:
         raise ValueError(
             f"cohort= is {cohort}, but the sampler samples from {own}; leave cohort= out"
         )
-    cohort = cohort or own
+    cohort = own if cohort is None else cohort
     if cohort is None:
         raise ValueError(
             f"cohort= is missing: a {type(source).__name__} does not say where its centres lie"
         )
+    expect(isinstance(cohort, Cohort), "a Cohort", cohort=cohort)
     whole(1, batches=batches)
     expect_sizes(steps=batches, batch_size=batch_size, patch_size=patch_size)
     if isinstance(source, tf.data.Dataset):
@@ -90,7 +93,8 @@ def audit(
     else:
         counted: Any = source  # most samplers count their draws
         start = getattr(counted, "draws", None)
-        sampled = [np.asarray(counted.draw(batch_size)) for _ in range(batches)]
+        drawn = [counted.draw(batch_size) for _ in range(batches)]
+        sampled = list(checked_centres(drawn, batch_size, cohort))
         if start is not None:
             counted.draws = start
     brains = [case.brain for case in cohort]

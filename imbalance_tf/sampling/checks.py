@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chisquare
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import SCHEMES
@@ -61,6 +62,9 @@ def check_sampler(make: Callable[[Cohort, int], Any]) -> None:
     AssertionError: law of seed: batch 0 of seed 1 is batch 0 of seed 0; another one is expected
     """
     cohort = _cohort()
+    expect(callable(make), "a function of cohort and seed that makes a sampler", make=make)
+    made = make(cohort, 0)
+    expect(hasattr(made, "draw"), "a sampler with draw(n)", made=made)
     _check_global_state(make, cohort)
     _check_seed_and_draws(make, cohort)
     for n in (1, 7, BATCH_SIZE):

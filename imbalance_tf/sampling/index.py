@@ -102,7 +102,10 @@ class ClassIndex:
         ValueError
             If there is no voxel of such a rank.
         """
-        ranks = np.asarray(ranks, np.int64)
+        ranks = np.asarray(ranks)
+        fit = ranks.ndim == 1 and (ranks.dtype.kind in "iu" or not ranks.size)
+        expect(fit, "whole numbers (n,)", shape=ranks.shape, dtype=str(ranks.dtype))
+        ranks = ranks.astype(np.int64, copy=False)
         if ranks.size:
             least, most = int(ranks.min()), int(ranks.max())
             within = least >= 0 and most < self.total

@@ -237,13 +237,27 @@ def _cycle(shares: tuple[float, ...], n: int) -> np.ndarray:
     return np.array([_systematic(shares, n, shift) for shift in shifts])
 
 
+def by_name(shares):
+    """Shares as they are given; a Series of pandas by the names in its index, not by their order.
+
+    Examples
+    --------
+    >>> from imbalance_tf.sampling.samplers import by_name
+    >>> by_name(pd.Series({"edema": 0.3, "healthy": 0.7}))
+    {'edema': 0.3, 'healthy': 0.7}
+    """
+    return dict(shares.items()) if hasattr(shares, "items") else shares
+
+
 def as_shares(shares, classes: Sequence[str]) -> np.ndarray:
     """Shares (classes,) from a mapping of class names, a sequence, or None for equal ones."""
     if shares is None:
         return np.full(len(classes), 1 / len(classes))
+    shares = by_name(shares)
     if isinstance(shares, Mapping):
         if unknown := set(shares) - set(classes):
-            raise ValueError(f"shares names {sorted(unknown)}; the classes are {list(classes)}")
+            names = sorted(unknown, key=str)
+            raise ValueError(f"shares names {names}; the classes are {list(classes)}")
         shares = [shares.get(name, 0.0) for name in classes]
     values = list(shares) if np.iterable(shares) else []
     numbers = all(is_number(share) and share >= 0 for share in values)

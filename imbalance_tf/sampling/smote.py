@@ -3,7 +3,7 @@
 import numpy as np
 
 from imbalance_tf._tensorflow import tf
-from imbalance_tf.cohort.arguments import whole
+from imbalance_tf.cohort.arguments import LARGEST_POOL, expect, whole
 from imbalance_tf.cohort.case import AIR
 
 from .calls import waited_for
@@ -40,7 +40,7 @@ def smote_dataset(
     neighbours : int
         Among how many nearest neighbours one is chosen; all, if the class has fewer voxels.
     pool : int
-        Patches of each class, or all if it has fewer voxels.
+        Patches of each class, or all if it has fewer voxels; at most 10,000.
 
     Returns
     -------
@@ -53,7 +53,8 @@ def smote_dataset(
     >>> [np.bincount(labels).tolist() for _, labels in batches]
     [[2, 2, 2, 2, 2], [2, 2, 2, 2, 2]]
     """
-    neighbours, pool = whole(1, neighbours=neighbours), whole(1, pool=pool)
+    expect(isinstance(sampler, BalancedSampler), "a BalancedSampler", sampler=sampler)
+    neighbours, pool = whole(1, neighbours=neighbours), whole(1, LARGEST_POOL, pool=pool)
     counts = sampler.index.counts
     # The share of real patches. The majority is sought among the classes with a share, since the
     # second of two classifiers sees no healthy tissue.

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from imbalance_tf.cohort.arguments import is_number, one_of, probability, settle, whole
+from imbalance_tf.cohort.arguments import (
+    candidates_of,
+    expect,
+    is_number,
+    one_of,
+    probability,
+    settle,
+)
 
 from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
@@ -42,7 +49,7 @@ class Mining(Part):
         if self.threshold is not None:
             settle(self, threshold=probability(threshold=self.threshold))
         if self.candidates is not None:
-            settle(self, candidates=whole(1, candidates=self.candidates))
+            settle(self, candidates=candidates_of(candidates=self.candidates))
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,8 @@ class TwoStage(Part):
     budget: float = 0.5
 
     def __post_init__(self):
+        if not isinstance(self.name, str):
+            raise TypeError(f"arm '{self.name}': name={self.name!r}; str is expected")
         if not is_number(self.budget) or not 0 < self.budget <= 1:
             raise ValueError(
                 f"arm '{self.name}': budget={self.budget!r}; above 0 and at most 1 is expected"
@@ -209,8 +218,8 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
     """The arm of this name, or the arm itself; ValueError with the known names if unknown."""
     if isinstance(arm, Arm | TwoStage):
         return arm
-    if arm not in ARMS:
-        raise ValueError(f"arm={arm!r}; an Arm, or one of {', '.join(ARMS)} is expected")
+    known = isinstance(arm, str) and arm in ARMS
+    expect(known, f"an Arm, or one of {', '.join(ARMS)}", arm=arm)
     return ARMS[arm]
 
 
@@ -220,7 +229,7 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
     Raises
     ------
     ValueError
-        If neither the arm nor a part of it has such a setting.
+        If neither the arm nor a part of it has such a setting, or several parts have.
 
     Examples
     --------
@@ -232,10 +241,16 @@ def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:
         parts = vars(arm)
         held = {key: part for key, part in parts.items() if isinstance(part, Part)}
         owners = [key for key, part in held.items() if name in vars(part)]
-        if name not in parts and len(owners) != 1:
+        if name not in parts and len(owners) > 1:
             raise ValueError(
-                f"{name}={value!r}; arm '{arm.name}' has no such setting, or more than one; give a "
-                f"whole part instead, such as sampling=Balanced({name}=...)"
+                f"{name}={value!r}; arm '{arm.name}' has that in {' and '.join(owners)}; give one "
+                f"of them whole: {owners[0]}={type(held[owners[0]]).__name__}({name}=..., ...)"
+            )
+        if name not in parts and not owners:
+            known = [*parts, *(key for part in held.values() for key in vars(part))]
+            raise ValueError(
+                f"{name}={value!r}; arm '{arm.name}' has no such setting; it has "
+                f"{', '.join(dict.fromkeys(known))}"
             )
         if name not in parts:
             name, value = owners[0], replace(parts[owners[0]], **{name: value})

@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, is_number, one_of, settle, whole
+from imbalance_tf.cohort.arguments import LARGEST_POOL, expect, is_number, one_of, settle, whole
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.sampling.samplers import (
     BalancedSampler,
     HardExampleSampler,
     RandomSampler,
     as_shares,
+    by_name,
 )
 
 from .parts import Part
@@ -103,7 +104,7 @@ class Balanced(Sampling):
     def __post_init__(self):
         one_of("equal", "natural", minorities=self.minorities)
         one_of("class", "case", within=self.within)
-        shares: Any = self.shares
+        shares: Any = by_name(self.shares)
         if is_number(shares):
             expect(0 < shares < 1, "the majority's, between 0 and 1,", shares=shares)
             settle(self, shares=float(shares))
@@ -146,7 +147,8 @@ class Mixed(Sampling):
         expect(between, "a share between 0 and 1", foreground=self.foreground)
 
     def class_shares(self, counts, names):
-        forced = np.array([0, *np.full(len(names) - 1, 1 / (len(names) - 1))])
+        minorities = len(names) - 1  # none, if the second of two classifiers has one kind to name
+        forced = np.array([0, *np.full(minorities, 1 / max(1, minorities))])
         return self.foreground * forced + (1 - self.foreground) * counts / counts.sum()
 
 
@@ -172,7 +174,7 @@ class Smote(Sampling):
     has_maps = False
 
     def __post_init__(self):
-        fewer = whole(1, neighbours=self.neighbours) < whole(1, pool=self.pool)
+        fewer = whole(1, neighbours=self.neighbours) < whole(1, LARGEST_POOL, pool=self.pool)
         expected = "at least 1 neighbour, and fewer than the pool has patches,"
         expect(fewer, expected, neighbours=self.neighbours, pool=self.pool)
 

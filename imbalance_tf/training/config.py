@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from imbalance_tf.cohort.arguments import (
+    candidates_of,
     expect,
     expect_sizes,
     is_number,
@@ -79,7 +80,7 @@ class ExperimentConfig:
             self,
             arm=arm_named(self.arm),
             epochs=whole(1, 10**6, epochs=self.epochs),
-            candidates_per_class=whole(1, candidates_per_class=self.candidates_per_class),
+            candidates_per_class=candidates_of(candidates_per_class=self.candidates_per_class),
             seed=seed_of(self.seed),
             threshold=probability(threshold=self.threshold),
             learning_rate=float(rate),
@@ -111,7 +112,12 @@ class ExperimentConfig:
 
     @classmethod
     def from_description(cls, described: Mapping[str, Any]) -> "ExperimentConfig":
-        """The config that `described` described; ValueError if its arm has an unknown part."""
+        """The config that `described` described; ValueError if it has what is not known here."""
+        if unknown := described.keys() - {field.name for field in fields(cls)}:
+            raise ValueError(
+                f"the config of this run has {', '.join(sorted(unknown))}, which this version of "
+                f"imbalance_tf does not know: it was made by a newer one; install that to read it"
+            )
         return cls(**{**described, "arm": rebuilt(described["arm"])})
 
 

@@ -49,7 +49,7 @@ class PriorCorrected(Decision):
     Parameters
     ----------
     strength : float
-        Factor of that logarithm: 1 is Bayes' rule, 0 the argmax.
+        Factor of that logarithm, up to 10: 1 is Bayes' rule, 0 the argmax.
 
     Examples
     --------
@@ -63,7 +63,9 @@ class PriorCorrected(Decision):
     needs_shares = True
 
     def __post_init__(self):
-        expect(is_number(self.strength), "a number", strength=self.strength)
+        # Beyond, the factors of rare classes are no numbers; below 0, what was in no batch wins.
+        within = is_number(self.strength) and 0 <= self.strength <= 10
+        expect(within, "a number from 0 to 10", strength=self.strength)
 
     def decide(self, probabilities, *, natural, batch):
         # A class that was in no batch is not predicted.
@@ -102,5 +104,11 @@ class NaturalHead(Finish):
     """
 
     def prepare(self, model):
+        names = [layer.name for layer in model.layers]
+        if "logits" not in names:
+            raise ValueError(
+                f"'{model.name}' has no layer 'logits' that could be trained alone; its layers are "
+                f"{', '.join(names)}: name the output layer so"
+            )
         for layer in model.layers:
             layer.trainable = layer.name == "logits"

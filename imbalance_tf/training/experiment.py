@@ -65,7 +65,7 @@ def run_experiment(
     """
     expect(isinstance(config, ExperimentConfig), "an ExperimentConfig", config=config)
     _refuse_other_cohorts(train, test)
-    folder, trainings = expanded(folder), config.trainings()
+    folder, trainings = expanded(folder).absolute(), config.trainings()
     places = [_trained(training, train, folder, private) for training in trainings]
     scored = run_folder(config, train, test, folder)
 
@@ -74,7 +74,7 @@ def run_experiment(
         from .scoring import score
 
         models = [load_model(place / "model.keras") for place in places]
-        score(trainings, models, train, test, partial)
+        score(trainings, models, train, test, partial, scored)
         about = {
             "config": config.described(),
             "test": _named(test),
@@ -171,6 +171,8 @@ def _made_once(place: Path, fill: Callable[[Path], None], private: bool) -> None
     """Fill a hidden folder that gets its name when it is complete, unless it is there."""
     if place.exists():  # read without a lock, so from a read-only share too
         return
+    if place.is_symlink():
+        raise FileNotFoundError(f"{place} is a link to nowhere; remove it, and it is run again")
     refuse_unwritable(place.parent, "this run is not finished there, so give another: --out, out=")
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(place, f"-{uuid4().hex}" if private else "")
@@ -196,7 +198,8 @@ def _partial(place: Path, own: str = "") -> Path:
 
 def _refuse_other_cohorts(train: Cohort, test: Cohort) -> None:
     for name, cohort in {"train": train, "test": test}.items():
-        expect(isinstance(cohort, Cohort), "a Cohort", **{name: cohort})
+        whole = isinstance(cohort, Cohort) and len(cohort) > 0
+        expect(whole, "a Cohort with at least one case", **{name: cohort})
     if train.scheme.classes != test.scheme.classes or train.modalities != test.modalities:
         raise ValueError(
             f"the training cohort has {train.modalities} and {train.scheme.classes}, the test "

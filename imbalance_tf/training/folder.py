@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from imbalance_tf.cohort.arguments import is_number
 from imbalance_tf.cohort.disk import digest, write_whole
 
 
@@ -77,7 +79,7 @@ def read_training(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         history, epochs = read_history(folder / "history.csv"), kept["identity"]["epochs"]
         if len(history) != epochs:
             raise ValueError(f"history.csv has {len(history)} epochs of {epochs}")
-        refuse_spent(kept["spent"])
+        refuse_spent(kept["spent"], "seconds", "patches", "mined")
         return history.dropna(axis=1, how="all"), kept
 
 
@@ -88,11 +90,13 @@ def refuse_damaged(model: Path) -> None:
             raise ValueError(f"{part} in {model.name} is damaged")
 
 
-def refuse_spent(spent: dict[str, Any]) -> None:
-    """ValueError if the numbers of what a training took are none."""
-    numbers = {key: value for key, value in spent.items() if key != "precision"}
-    if not all(isinstance(value, int | float) and value >= 0 for value in numbers.values()):
+def refuse_spent(spent: dict[str, Any], *keys: str) -> None:
+    """ValueError if what a training took lacks one of these numbers, or its precision."""
+    numbers = {key: spent.get(key) for key in keys}
+    if not all(is_number(value) and value >= 0 for value in numbers.values()):
         raise ValueError(f"what it took is {numbers}; numbers from 0 are expected")
+    if not isinstance(spent.get("precision"), str):
+        raise ValueError("its precision is missing")
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -111,6 +115,8 @@ def read_history(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path.name} has epochs {list(history['epoch'])}, not 0, 1, 2 ...")
     if not history["accuracy"].between(0, 1).all():
         raise ValueError(f"{path.name} has an accuracy outside 0 to 1")
+    if not np.isfinite(history["loss"]).all():
+        raise ValueError(f"{path.name} has a loss that is no number")
     return history
 
 
@@ -142,5 +148,6 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     """A table of a run, as it was written: numbers to the last bit, names of cases as text."""
     # By default pandas takes a case named 002 for 2, 1e5 for a hundred thousand, and NA for a
     # missing value; and its fast parser is wrong in the last bit of a number in version 2.
-    text = {"dtype": {"case": str}, "keep_default_na": False, "na_values": [""]}
+    names = ("study", "cohort", "arm", "case", "region")
+    text = {"dtype": dict.fromkeys(names, str), "keep_default_na": False, "na_values": [""]}
     return pd.read_csv(path, engine="python", **text, **options)

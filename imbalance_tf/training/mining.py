@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from imbalance_tf._tensorflow import keras, refuse_probabilities, tf
-from imbalance_tf.cohort.arguments import expect, probability, whole
+from imbalance_tf._tensorflow import expect_logits, keras, tf
+from imbalance_tf.cohort.arguments import candidates_of, expect, probability, whole
 from imbalance_tf.cohort.case import AIR
 from imbalance_tf.sampling.paper import THRESHOLD
 from imbalance_tf.sampling.patches import cut_patches
@@ -114,14 +114,14 @@ class HardExampleMining(keras.callbacks.Callback):
             )
         known = sampler.scheme.classes
         names = known if classes is None else classes
-        listed = not isinstance(names, str) and np.iterable(names) and len(names)
+        names = tuple(names) if np.iterable(names) and not isinstance(names, str) else ()
         expected = f"a list of one or more of {list(known)}"
-        expect(listed and set(names) <= set(known), expected, classes=classes)
+        expect(names and all(name in known for name in names), expected, classes=classes)
         self.cohort = sampler.cohort
         self.sampler = sampler
         self.threshold = probability(threshold=threshold)
-        self.candidates_per_class = whole(1, candidates_per_class=candidates_per_class)
-        self.classes = tuple(names)
+        self.candidates_per_class = candidates_of(candidates_per_class=candidates_per_class)
+        self.classes = names
         self._mined_for: int | None = None
 
     def set_model(self, model):
@@ -131,6 +131,13 @@ class HardExampleMining(keras.callbacks.Callback):
         its outputs for the candidates are looked at again at each mining.
         """
         classes = len(self.sampler.scheme.classes)
+        expect(isinstance(model, keras.Model), "a Keras model", model=model)
+        channels = len(self.cohort.modalities)
+        if model.built and not _takes_patches(model.input_shape, channels):
+            raise ValueError(
+                f"'{model.name}' takes {model.input_shape}; (None, P, P, {channels}) is expected, "
+                f"patches of one size with the modalities of the cohort"
+            )
         if model.built and model.output_shape != (None, classes):
             raise ValueError(
                 f"'{model.name}' gives {model.output_shape}; (None, {classes}) is expected, logits "
@@ -142,7 +149,7 @@ class HardExampleMining(keras.callbacks.Callback):
         self._logits = tf.function(partial(model, training=False), reduce_retracing=True)
         if model.built:
             patches = np.random.default_rng(0).normal(size=(16, *model.input_shape[1:]))
-            refuse_probabilities(model, self._logits(patches.astype(np.float32)))
+            expect_logits(model, self._logits(patches.astype(np.float32)))
 
     def on_epoch_begin(self, epoch, logs=None):
         """Mine if the training is resumed in the middle."""
@@ -209,5 +216,10 @@ class HardExampleMining(keras.callbacks.Callback):
             for part in np.split(centres, range(_BATCH, len(centres), _BATCH))
         ]
         logits = np.concatenate(parts).astype(np.float32)
-        refuse_probabilities(self.model, logits)
+        expect_logits(self.model, logits)
         return centres, softmax(logits, axis=-1)
+
+
+def _takes_patches(shape: tuple[int | None, ...], channels: int) -> bool:
+    square = len(shape) == 4 and shape[1] is not None and shape[1] == shape[2]
+    return square and shape[3] == channels

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import expect, settle, whole
+from imbalance_tf.cohort.arguments import filters_of, settle
 
 from .parts import Part
 
@@ -59,8 +59,7 @@ class UNet(Network):
     target = "patch"
 
     def __post_init__(self):
-        expect(np.iterable(self.filters) and len(self.filters), "a list", filters=self.filters)
-        settle(self, filters=tuple(whole(1, filters=count) for count in self.filters))
+        settle(self, filters=filters_of(self.filters))
 
     @property
     def multiple(self) -> int:  # type: ignore[override]

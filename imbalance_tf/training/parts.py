@@ -1,10 +1,18 @@
 """Part: one choice in which two arms may differ, as data."""
 
 import ast
+import contextlib
+import dis
 import inspect
+import json
 import textwrap
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from types import CodeType
 from typing import Any
+
+import numpy as np
 
 from imbalance_tf.cohort.disk import digest
 
@@ -28,20 +36,57 @@ class Part:
         """Its identity, as JSON: its type, and the fields that differ from their defaults.
 
         So a new field with a default leaves the identity of old runs as it is. A class outside
-        this package also has a digest of its code, without that of the functions it calls.
+        this package also has a digest of its code, and of what that uses of its own file.
+
+        Raises
+        ------
+        TypeError
+            If a setting is none that could be kept, such as a function, or is no field.
         """
-        described: dict[str, Any] = {"is": type(self).__name__}
+        kind = type(self)
+        own = {field.name for field in fields(self)}
+        hidden = {name for name in vars(self).keys() - own if not _is_cached(kind, name)}
+        if hidden:
+            raise TypeError(
+                f"{kind.__name__} keeps {', '.join(sorted(hidden))}, by which one run could "
+                f"not be told from another; fields of a dataclass are expected: write "
+                f"@dataclass(frozen=True) above the class, and no __init__"
+            )
+        described: dict[str, Any] = {"is": kind.__name__}
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
             if field.default_factory is not MISSING:
                 default = field.default_factory()
+            value, default = (_as_json(each, self, field.name) for each in (value, default))
             if isinstance(default, float) and isinstance(value, int):
                 value = float(value)  # 2 and 2.0 are the same run
             if value != default:
-                described[field.name] = value.described() if isinstance(value, Part) else value
-        if source := _source_digest(type(self)):
+                described[field.name] = value
+        if source := _source_digest(kind):
             described["source"] = source
         return described
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(kind, name, None), cached_property)
+
+
+def _as_json(value: Any, part: Part, field: str) -> Any:
+    """A setting as JSON keeps it, with Python's numbers; TypeError if it cannot be kept."""
+    if isinstance(value, Part):
+        return value.described()
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _as_json(each, part, field) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_as_json(each, part, field) for each in value]
+    if value is MISSING or value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"{type(part).__name__}: {field}={value!r}; numbers, text, parts, and lists or mappings of "
+        f"these are expected, which can be kept beside the run and tell it from others"
+    )
 
 
 def rebuilt(described: dict[str, Any]) -> Any:
@@ -50,14 +95,11 @@ def rebuilt(described: dict[str, Any]) -> Any:
     Raises
     ------
     ValueError
-        If no part of this name has been defined or imported.
+        If no part of this name has been defined or imported, or it has no such setting.
     """
-    settings = {key: value for key, value in described.items() if key not in ("is", "source")}
-    for name, value in settings.items():
-        if isinstance(value, dict) and "is" in value:
-            settings[name] = rebuilt(value)
-        elif isinstance(value, list):
-            settings[name] = tuple(value)
+    settings = {
+        key: _rebuilt(value) for key, value in described.items() if key not in ("is", "source")
+    }
     kinds = [kind for kind in _subclasses(Part) if kind.__name__ == described["is"]]
     if not kinds:
         raise ValueError(
@@ -66,7 +108,19 @@ def rebuilt(described: dict[str, Any]) -> Any:
         )
     # Of several with this name, the one with this code, or else the newest.
     kinds.sort(key=lambda kind: _source_digest(kind) == described.get("source"))
-    return kinds[-1](**settings)
+    kind = kinds[-1]
+    if unknown := settings.keys() - {field.name for field in fields(kind)}:
+        raise ValueError(
+            f"'{described['is']}' has no setting {', '.join(sorted(unknown))} here; read it with "
+            f"the version of imbalance_tf, or of the file, that made it"
+        )
+    return kind(**settings)
+
+
+def _rebuilt(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_rebuilt, value))
+    return rebuilt(value) if isinstance(value, dict) and "is" in value else value
 
 
 def _subclasses(kind: type) -> list[type]:
@@ -77,21 +131,59 @@ def _subclasses(kind: type) -> list[type]:
 def _source_digest(kind: type) -> str | None:
     """Of the code of a class and its bases; None for the classes of this package."""
     own = [each for each in kind.__mro__[:-1] if not each.__module__.startswith("imbalance_tf.")]
-    text = "".join(map(_code, own))
-    return digest(text.encode(), 5) if own else None
+    if not own:
+        return None
+    used: dict[str, str] = {}
+    for each in own:
+        _add_used(each, used)
+    text = "".join([*map(_code, own), *(f"{name}={used[name]}" for name in sorted(used))])
+    return digest(text.encode(), 5)
 
 
-def _code(kind: type) -> str:
-    """The code of a class without comments and layout."""
+def _add_used(member: Any, used: dict[str, str]) -> None:
+    """Add what the code of a class or function uses of its own file, by name: functions, classes
+    and constants there, and the variables around it."""
+    if inspect.isclass(member):
+        for name in sorted(vars(member).keys() - vars(Part).keys()):  # those dataclass writes
+            each = vars(member)[name]
+            _add_used(getattr(each, "fget", getattr(each, "__func__", each)), used)
+    if not inspect.isfunction(member):
+        return
+    around = inspect.getclosurevars(member).nonlocals
+    file = {name: member.__globals__.get(name) for name in _names(member.__code__)}
+    for name, value in {**file, **around}.items():
+        if name in used or value is None or isinstance(value, Part):
+            continue
+        if inspect.isfunction(value) or inspect.isclass(value):
+            if value.__module__ == member.__module__:
+                used[name] = ""  # it may call itself
+                used[name] = _code(value)
+                _add_used(value, used)
+        else:
+            with contextlib.suppress(TypeError):  # no constant
+                used[name] = json.dumps(_as_json(value, Part(), name), sort_keys=True)
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that a code, and the functions in it, look up in their file."""
+    looked_up = (each for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL")
+    inner = (_names(each) for each in code.co_consts if inspect.iscode(each))
+    return {each.argval for each in looked_up}.union(*inner)
+
+
+def _code(kind: Any) -> str:
+    """The code of a class or function without comments and layout."""
     try:
         (found,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
         if (
             getattr(found, "name", None) != kind.__name__
         ):  # Python 3.13 gives what stands at its line
             raise OSError
-        return ast.dump(ast.Module([found], []))
+        return ast.unparse(found)  # not ast.dump, which differs between versions of Python
     # Defined in a notebook or an interpreter: there is no file, or another.
     except (OSError, TypeError, ValueError, SyntaxError):
+        if inspect.isfunction(kind):
+            return repr(_compiled(kind))
         members = sorted(vars(kind).items())
         return repr([(name, _compiled(member)) for name, member in members if name not in _PLACE])
 

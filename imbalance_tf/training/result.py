@@ -1,6 +1,5 @@
 """What a finished run left in its folders."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ import pandas as pd
 
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.labels import LabelScheme
 
 from .config import ExperimentConfig
@@ -79,7 +79,8 @@ class ExperimentResult:
         ValueError
             If a case is none of those that the run was tested on.
         """
-        tested = json.loads((self.folder / "config.json").read_text())["test"]["cases"]
+        with complete(self.folder):
+            tested = read_config(self.folder)["test"]["cases"]
         maps = {}
         for case in test:
             if tested.get(case.id) != case.digest:
@@ -93,7 +94,7 @@ class ExperimentResult:
         return maps
 
     @classmethod
-    def read(cls, folder: Path) -> "ExperimentResult":
+    def read(cls, folder: str | Path) -> "ExperimentResult":
         """Read the folder of the scores of a finished run.
 
         Raises
@@ -101,8 +102,12 @@ class ExperimentResult:
         FileNotFoundError
             If a folder of the run lacks one of its files, or a file is not as it was written.
         ValueError
-            If its arm has a part that is not known here.
+            If its config or its arm has what is not known here, or the folder is of a training.
         """
+        folder = expanded(folder).absolute()
+        if (folder / "model.keras").exists():
+            scores = ", ".join(path.parent.name for path in folder.glob("[!.]*/config.json"))
+            raise ValueError(f"{folder} is of a training; name one of its scores: {scores}")
         with complete(folder):
             kept = read_config(folder)
             cases = list(kept["test"]["cases"])
@@ -114,7 +119,7 @@ class ExperimentResult:
             described, runs = dict(kept["config"]), folder.parent.parent
             trainings = [runs / name for name in kept["trainings"]]
             steps = [runs / name for name in kept["steps"]]
-            if trainings[-1].name != folder.parent.absolute().name:
+            if trainings[-1].name != folder.parent.name:
                 raise ValueError(f"it is of {trainings[-1].name}, copied")
         read = [read_training(step) for step in steps]
         histories, spent = [history for history, _ in read], [about["spent"] for _, about in read]
@@ -132,10 +137,19 @@ class ExperimentResult:
         )
 
 
-def read_segmentation(path: Path, case: Case, scheme: LabelScheme) -> np.ndarray:
-    """Class numbers (s, h, w) uint8 of a case, from its segmentation on the grid of the scan."""
-    whole = np.asarray(nib.load(path).dataobj).transpose(2, 1, 0)  # type: ignore[attr-defined]
-    return scheme.to_classes(case.from_scan(whole))
+def read_segmentation(path: Path, case: Case, scheme: LabelScheme, own: str = "") -> np.ndarray:
+    """Class numbers (s, h, w) uint8 of a case, from its segmentation on the grid of the scan.
+
+    ValueError if that has another grid, or with `own` if it was not written under this digest.
+    """
+    image: Any = nib.load(path)
+    if image.shape[::-1] != case.scan_shape or not np.allclose(
+        image.affine, case.affine, atol=1e-3
+    ):
+        raise ValueError(f"{path.name} is on another grid than '{case.id}'")
+    if own and image.header["descrip"].item().decode() != own:
+        raise ValueError(f"{path.name} is of another run or case")
+    return scheme.to_classes(case.from_scan(np.asarray(image.dataobj).transpose(2, 1, 0)))
 
 
 def load_model(path: Path) -> Any:

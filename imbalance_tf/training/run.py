@@ -4,15 +4,19 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from imbalance_tf._tensorflow import keras, start, tf
+from imbalance_tf._tensorflow import expect_logits, keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import room_for, write_whole
+from imbalance_tf.cohort.disk import digest, room_for, write_whole
+from imbalance_tf.cohort.names import shown
+from imbalance_tf.sampling.samplers import as_shares
 
 from .config import Training
 from .folder import read_history, refuse_damaged, refuse_spent, refusing
@@ -38,7 +42,7 @@ class Prepared:
         self.task: Task = task_of(training.task, cohort.scheme.classes)
         counts = self.task.counts(cohort)
         self.natural = counts / counts.sum()
-        self.shares = arm.sampling.class_shares(counts, self.task.names)
+        self.shares = as_shares(arm.sampling.class_shares(counts, self.task.names), self.task.names)
         self.sampler = arm.sampling.sampler(
             cohort,
             seed=config.seed,
@@ -86,16 +90,41 @@ class Prepared:
                 seed=config.seed,
                 precision=config.precision,
             )
+        loss = arm.loss.build(self.natural)
+        self._refuse_unfit(model, loss)
         decay = keras.optimizers.schedules.CosineDecay(
             config.learning_rate, config.epochs * config.steps
         )
         model.compile(
             optimizer=keras.optimizers.Adam(decay),
-            loss=arm.loss.build(self.natural),
+            loss=loss,
             metrics=["accuracy"],
             steps_per_execution=10,  # the same weights to the last bit, a tenth faster
         )
         return model
+
+    def _refuse_unfit(self, model: keras.Model, loss: Any) -> None:
+        """ValueError if network or loss, of whoever made them, do not give what is trained with."""
+        config, arm = self.training.config, self.training.arm
+        side, channels = config.patch_size, len(self.cohort.modalities)
+        patches = np.random.default_rng(0).normal(size=(3, side, side, channels))
+        labels = np.zeros((3, side, side) if arm.network.target == "patch" else 3, np.int32)
+        ours = "Network.build and Loss.build say what is expected"
+        with refusing(ValueError, f"arm '{arm.name}' cannot be trained", ours):
+            logits = model(patches.astype(np.float32), training=False)
+            expected = (*labels.shape, len(self.task.names))
+            if tuple(logits.shape) != expected:
+                raise ValueError(
+                    f"{type(arm.network).__name__} gives {tuple(logits.shape)} for 3 patches of "
+                    f"{side}x{side}; {expected} is expected, logits of {list(self.task.names)}"
+                )
+            expect_logits(model, logits)
+            costs = np.shape(keras.losses.get(loss)(tf.constant(labels), logits))
+            if costs not in ((), labels.shape):
+                raise ValueError(
+                    f"{type(arm.loss).__name__} gives {costs} for labels {labels.shape}; as many "
+                    f"are expected, or one number"
+                )
 
 
 def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) -> dict[str, Any]:
@@ -129,8 +158,9 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     with _going_on(partial):
         if half.exists() or final.exists():
             rows = read_history(history).to_dict("records")
-            before |= json.loads(spent.read_text())
-            refuse_spent(before)
+            before = json.loads(spent.read_text())
+            refuse_spent(before, "seconds")
+            _refuse_foreign(before, partial, [history, final if final.exists() else half])
         # A run goes on in the precision in which it was begun.
         config = replace(training.config, precision=before["precision"])
     prepared = Prepared(replace(training, config=config), cohort)
@@ -150,18 +180,33 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     # The last row may be of an epoch whose model was not saved before the run was killed.
     rows = [row for row in rows if row["epoch"] < finished_epochs]
     if rows:
-        print(f"{training.arm.name}: going on after epoch {finished_epochs} of {config.epochs}")
-    begun = time.monotonic()
+        name = shown(training.arm.name)
+        print(f"{name}: going on after epoch {finished_epochs} of {config.epochs}")
+    begun, seconds = time.monotonic(), before["seconds"]
 
     def continue_draws(epoch, logs=None):
         prepared.sampler.draws = epoch * config.steps
 
+    def keep(saving: Path) -> None:
+        """Before a model gets its name: the history, and what the next start may find here."""
+        table = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
+        there = [path.read_bytes() for path in (history, half, saving) if path.exists()]
+        kept = {"precision": config.precision, "seconds": seconds, "run": partial.name}
+        kept["files"] = [digest(content) for content in (table, *there)]
+        write_whole(spent, json.dumps(kept))
+        write_whole(history, table)
+
     def save(epoch, logs=None):
+        nonlocal seconds
+        if not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"arm '{training.arm.name}' cannot be trained so: in epoch {epoch} its loss is "
+                f"{logs['loss']}; take a smaller learning_rate ({config.learning_rate:g} now), "
+                f"other settings of {training.arm.loss}, or images without NaN"
+            )
         rows.append({"epoch": epoch, **{name: logs[name] for name in sorted(logs)}})
-        write_whole(history, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
         seconds = before["seconds"] + time.monotonic() - begun
-        write_whole(spent, json.dumps({"seconds": seconds, "precision": config.precision}))
-        _save_whole(model, half)
+        _save_whole(model, half, keep)
 
     if finished_epochs < config.epochs:
         model.fit(
@@ -182,13 +227,12 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
             verbose=2,  # a line per epoch: clean in a stored notebook and in a log
         )
     if not final.exists():  # without optimizer and loss, so that it can be loaded anywhere
-        _save_whole(load_model(half), final)
+        _save_whole(load_model(half), final, keep)
     half.unlink(missing_ok=True)
-    took = json.loads(spent.read_text())
     mined = prepared.mining.candidates_of_an_epoch if prepared.mining else 0
     return {
-        "precision": took["precision"],
-        "seconds": round(took["seconds"], 1),
+        "precision": config.precision,
+        "seconds": round(seconds, 1),
         "patches": config.epochs * config.steps * config.batch_size,
         "mined": config.epochs * mined,
     }
@@ -200,12 +244,25 @@ def _going_on(partial: Path) -> contextlib.AbstractContextManager[None]:
     return refusing(ValueError, what, f"{way_out} are kept")
 
 
-def _save_whole(model: keras.Model, path: Path) -> None:
+def _refuse_foreign(spent: dict[str, Any], partial: Path, files: list[Path]) -> None:
+    """ValueError if a file is none that this run has kept: changed, or of another run.
+
+    What a version kept that noted no digests is read without.
+    """
+    if spent.get("run", partial.name) != partial.name:
+        raise ValueError(f"it is {spent['run']}, copied or renamed")
+    for path in files:
+        if "files" in spent and digest(path.read_bytes()) not in spent["files"]:
+            raise ValueError(f"{path.name} is not as it was written, or of another run")
+
+
+def _save_whole(model: keras.Model, path: Path, keep: Callable[[Path], None]) -> None:
     saving = path.with_name("saving.keras")
     # Of four bytes each, with the two moments of Adam; and its description.
     size = 12 * model.count_params() + 100_000
     with room_for(path.parent, f"the model {path.name}", size):
         model.save(saving)
+        keep(saving)
         os.replace(saving, path)
 
 

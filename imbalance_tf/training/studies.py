@@ -32,13 +32,14 @@ class Study:
     lengths : sequence of int, optional
         Batches per training, to compare lengths; by default those of the profile.
     cohorts : mapping of name to settings, optional
-        Embedded cohorts on which to ask the question: settings of `write_phantom_cohort` that
-        differ from the profile's. Without it, any one cohort.
+        Embedded cohorts on which to ask the question: ``cases``, ``volume`` or ``contrast`` of
+        `write_phantom_cohort` where they differ from the profile's. Without it, any one cohort.
 
     Raises
     ------
     ValueError
-        If there is no arm, one is unknown, or two have one name; or another argument is wrong.
+        If there is no arm, one is unknown, or two have one name; if a name cannot stand in tables
+        and figures; or another argument is wrong.
 
     Examples
     --------
@@ -57,18 +58,27 @@ class Study:
 
     def __post_init__(self):
         expect_name(self.name, "study", of_file=True)
-        several = not isinstance(self.arms, str) and np.iterable(self.arms) and len(self.arms)
-        expect(several, "a list of one or more arms", arms=self.arms)
-        arms = tuple(arm_named(arm) for arm in self.arms)
+        expect(isinstance(self.question, str), "a sentence", question=self.question)
+        arms = tuple(arm_named(arm) for arm in _listed(arms=self.arms))
         names = [arm.name for arm in arms]
+        for name in names:
+            expect_name(name, "arm")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"arms named {', '.join(twice)} twice; each needs a name of its own")
         folds, seeds = whole(2, folds=self.folds), whole(1, 1000, seeds=self.seeds)
         settle(self, arms=arms, folds=folds, seeds=seeds)
         if self.lengths is not None:
-            several = np.iterable(self.lengths) and len(self.lengths)
-            expect(several, "a list of one or more lengths", lengths=self.lengths)
-            settle(self, lengths=tuple(whole(1, lengths=length) for length in self.lengths))
+            lengths = _listed(lengths=self.lengths)
+            settle(self, lengths=tuple(whole(1, lengths=length) for length in lengths))
+        if self.cohorts is not None:
+            named = isinstance(self.cohorts, Mapping) and all(
+                isinstance(settings, Mapping) and settings.keys() <= {"cases", "volume", "contrast"}
+                for settings in self.cohorts.values()
+            )
+            expected = "for each name a mapping of settings: cases, volume or contrast,"
+            expect(named and self.cohorts, expected, cohorts=self.cohorts)
+            for name in self.cohorts:
+                expect_name(name, "cohort")
 
     def configs(self, like: ExperimentConfig) -> list[ExperimentConfig]:
         """One config per length and arm; all else is as in the config `like`.
@@ -82,9 +92,17 @@ class Study:
             sizes = [(max(1, n // s), s) for n, s in zip(self.lengths, steps, strict=True)]
         return [
             replace(like, arm=arm, epochs=epochs, steps=steps)
-            for epochs, steps in sizes
+            for epochs, steps in dict.fromkeys(sizes)  # two lengths may be one training
             for arm in self.arms
         ]
+
+
+def _listed(**found: Any) -> tuple[Any, ...]:
+    """The list that is given by its name; ValueError if it is none, or empty."""
+    ((name, value),) = found.items()
+    listed = tuple(value) if np.iterable(value) and not isinstance(value, str | Mapping) else ()
+    expect(listed, f"a list of one or more {name}", **found)
+    return listed
 
 
 _UNETS = tuple(name for name in ARMS if name.startswith("U-Net"))

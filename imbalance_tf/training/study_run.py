@@ -15,6 +15,7 @@ import pandas as pd
 from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
+from imbalance_tf.cohort.names import shown
 
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
@@ -72,6 +73,11 @@ def run_study(
     like : ExperimentConfig, optional
         Lengths, precision and the first seed; by default those of the lab profile.
 
+    Raises
+    ------
+    ValueError
+        If an argument is of another type, or there are more folds than cases.
+
     Returns
     -------
     pandas.DataFrame
@@ -90,8 +96,13 @@ def run_study(
     {'random': 3}
     """
     expect(isinstance(study, Study), "a Study, such as STUDIES[...],", study=study)
-    like = like or ExperimentConfig("balanced", epochs=10, steps=100)
-    opened = cohort if isinstance(cohort, Cohort) else cohort()
+    like = ExperimentConfig("balanced", epochs=10, steps=100) if like is None else like
+    expect(isinstance(like, ExperimentConfig), "an ExperimentConfig", like=like)
+    expect(client is None or hasattr(client, "submit"), "a distributed.Client", client=client)
+    opened: Any = cohort() if callable(cohort) else cohort
+    expect(isinstance(opened, Cohort), "a Cohort, or a function that opens one,", cohort=opened)
+    many = f"at most {len(opened)}, the cases of the cohort,"
+    expect(study.folds <= len(opened), many, folds=study.folds)
     folder = expanded(out).absolute() / "runs"
     runs = [
         _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
@@ -114,11 +125,8 @@ def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
     begun = time.monotonic()
     for number, (run, seconds) in enumerate(done, start=1):
         left = (time.monotonic() - begun) / number * (runs - number) / 60
-        print(
-            f"[{number}/{runs}] {run}: {seconds:.0f} s"
-            + (f"; about {left:.0f} minutes left" if left >= 1 else ""),
-            flush=True,
-        )
+        more = f"; about {left:.0f} minutes left" if left >= 1 else ""
+        print(shown(f"[{number}/{runs}] {run}: {seconds:.0f} s{more}"), flush=True)
 
 
 def _on_workers(

@@ -1,28 +1,40 @@
 """Values that make no sense are refused in words and early; NumPy's numbers are numbers."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from imbalance_tf import (
+    PROFILES,
     Balanced,
     BalancedSampler,
     Case,
+    ClassIndex,
     ExperimentConfig,
+    ExperimentResult,
     Focal,
     HardExampleMining,
     HardExampleSampler,
+    Lab,
     LogitAdjusted,
     Mining,
     Mixed,
     NaturalHead,
     PriorCorrected,
+    RandomSampler,
     Smote,
     Study,
     TwoStage,
     UNet,
     audit,
+    check_sampler,
     dice_scores,
+    finished_study,
+    fully_convolutional,
     mine,
+    open_lab,
     patch_cnn,
     patch_dataset,
     run_experiment,
@@ -32,6 +44,7 @@ from imbalance_tf import (
     write_phantom_cohort,
 )
 from imbalance_tf.cohort.labels import SCHEMES
+from imbalance_tf.sampling.smote import smote_dataset
 
 NAN, INF = float("nan"), float("inf")
 
@@ -45,7 +58,10 @@ def _config(**changes):
     "changes",
     [
         *({"seed": seed} for seed in (1.5, "1", -1, True, None, 2**70)),
-        *({"learning_rate": rate} for rate in (INF, NAN, 0, "1", -1e-3)),
+        *({"learning_rate": rate} for rate in (INF, NAN, 0, "1", -1e-3, 10**400)),
+        *({"arm": arm} for arm in (["random"], None, 3, {})),
+        {"candidates_per_class": 10**400},
+        {"precision": np.array(["float32"])},
         *({"threshold": limit} for limit in (NAN, 1.1, "0.5", True)),
         *({name: 1.5} for name in ("epochs", "steps", "batch_size", "candidates_per_class")),
         {"epochs": True},
@@ -83,6 +99,30 @@ REFUSED = {
     "gamma=inf": lambda: Focal(gamma=INF),
     "tau='1'": lambda: LogitAdjusted(tau="1"),
     "strength=nan": lambda: PriorCorrected(strength=NAN),
+    "strength=1000": lambda: PriorCorrected(strength=1000),
+    "strength=-1": lambda: PriorCorrected(strength=-1),
+    "pool=1000000": lambda: Smote(pool=10**6),
+    "candidates=1180591620717411303424": lambda: Mining(candidates=2**70),
+    "within=array": lambda: Balanced(within=np.array(["class", "case"])),
+    r"filters=\[\]": lambda: unet(channels=1, classes=2, filters=[]),
+    "filters=8": lambda: unet(channels=1, classes=2, filters=8),
+    "filters=1000000": lambda: unet(channels=1, classes=2, filters=[10**6]),
+    "channels=1000000000": lambda: patch_cnn(channels=10**9, classes=2),
+    "classes=1000000000": lambda: unet(channels=1, classes=10**9),
+    "model='model.keras'": lambda: segment("model.keras", np.zeros((1, 9, 9, 1))),
+    "model=None": lambda: fully_convolutional(None),
+    r"model=\[\]": lambda: segment([], np.zeros((1, 9, 9, 1))),
+    "make=None": lambda: check_sampler(None),
+    "made=None": lambda: check_sampler(lambda cohort, seed: None),
+    r"profile=\['lab'\]": lambda: open_lab(["lab"]),
+    "out=3": lambda: open_lab("smoke", out=3),
+    "data=array": lambda: open_lab("smoke", data=np.array(["a", "b"])),
+    "files='flair=x'": lambda: open_lab("smoke", files="flair=x"),
+    "on_error='ignore'": lambda: open_lab("smoke", on_error="ignore"),
+    r"test_cases=\[\]": lambda: open_lab("smoke", test_cases=[]),
+    "the name 3 is no text": lambda: finished_study(3, "out"),
+    "the name '../x' holds": lambda: finished_study("../x", "out"),
+    "path=3": lambda: ExperimentResult.read(3),
     "share='1'": lambda: NaturalHead(share="1"),
     "candidates=1.5": lambda: Mining(candidates=1.5),
     "budget='1'": lambda: TwoStage("x", budget="1"),
@@ -133,6 +173,29 @@ OF_A_COHORT = {
     r"classes=\[\]": lambda c: HardExampleMining(HardExampleSampler(c, seed=0), classes=[]),
     "threshold='1'": lambda c: HardExampleMining(HardExampleSampler(c, seed=0), threshold="1"),
     "epoch=0": lambda c: mine(None, HardExampleSampler(c, seed=0), epoch=0),
+    "model=None": lambda c: mine(None, HardExampleSampler(c, seed=0)),
+    r"classes=\[\['edema'\]\]": lambda c: HardExampleMining(
+        HardExampleSampler(c, seed=0), classes=[["edema"]]
+    ),
+    r"takes \(None, 22, 22, 4\); \(None, P, P, 2\)": lambda c: mine(
+        patch_cnn(channels=4, classes=5, patch_size=22), HardExampleSampler(c, seed=0)
+    ),
+    "source=None": lambda c: audit(None, 1, cohort=c),
+    "cohort=3": lambda c: audit(patch_dataset(BalancedSampler(c, seed=0), steps=1), 1, cohort=3),
+    "sampler=<": lambda c: smote_dataset(RandomSampler(c, seed=0), steps=1),
+    "least=-1, most=0": lambda c: c.labels_at([[-1, 0, 0, 0]]),
+    "least=0, most=3": lambda c: c.labels_at([[3, 0, 0, 0]]),
+    r"shape=\(1, 3\)": lambda c: c.labels_at([[0, 0, 0]]),
+    r"shape=\(1, 4\), dtype='float64'": lambda c: c.labels_at([[0.5, 0, 0, 0]]),
+    r"shape=\(1,\), dtype='float64'": lambda c: ClassIndex(c).centres([0.5]),
+    "test=Cohort": lambda c: run_experiment(_config(), c, c.subset([])),
+    "arm='two classifiers'": lambda c: Lab(PROFILES["smoke"], 0, Path(), c, c).sampler(
+        "two classifiers"
+    ),
+    "study=3": lambda c: Lab(PROFILES["smoke"], 0, Path(), c, c).study(3),
+    r"shares names \['helthy'\]": lambda c: BalancedSampler(
+        c, seed=0, shares=pd.Series({"helthy": 1.0})
+    ),
 }
 
 
@@ -150,6 +213,28 @@ def test_images_with_nan_get_no_probabilities(cohort, value):
     images[0, 3, 4, 1] = value
     with pytest.raises(ValueError, match="images holds 1 voxels that are NaN or infinite"):
         segment(patch_cnn(channels=2, classes=5, patch_size=22), images)
+
+
+def test_shares_in_a_series_go_by_their_names(cohort):
+    """In whatever order they stand."""
+    own = pd.Series({"enhancing": 0.1, "healthy": 0.6, "edema": 0.3})
+    sampler = BalancedSampler(cohort, seed=0, shares=own)
+    assert sampler.shares.tolist() == [0.6, 0, 0.3, 0, 0.1]
+    found = Balanced(own).class_shares(np.ones(5), cohort.scheme.classes)
+    assert found.tolist() == sampler.shares.tolist()
+
+
+def test_a_sampler_that_counts_cases_from_the_end_is_not_audited_in_silence(cohort):
+    sampler = BalancedSampler(cohort, seed=0)
+    draw = sampler.draw
+    sampler.draw = lambda n: draw(n) - [len(cohort), 0, 0, 0]
+    with pytest.raises(ValueError, match=r"the sampler gave the centre \(-\d"):
+        audit(sampler, 2)
+
+
+def test_a_sampler_of_a_lab_gives_the_batches_that_the_arm_is_trained_on(cohort):
+    lab = Lab(PROFILES["smoke"], 0, Path(), cohort, cohort)
+    assert type(lab.sampler("balanced, natural head")) is BalancedSampler
 
 
 def test_every_seed_makes_a_network():

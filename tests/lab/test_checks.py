@@ -401,6 +401,8 @@ WRONG = [
         "the square root of the cases",
     ),
     ("cases_needed", lambda v: 1.96 * v.std() / v.mean(), "not squared"),
+    ("cases_needed", lambda v: [], "shape (0,) found"),
+    ("cases_needed", lambda v: [(2 * v.std() / v.mean()) ** 2] * 2, "shape (2,) found"),
     ("cases_needed", lambda v: (v.std() / v.mean()) ** 2, "that is one standard error"),
     ("cases_needed", lambda v: (2 * stats.sem(v) / v.mean()) ** 2, "so many times as many"),
     ("cases_needed", lambda v: (2 * v.std() / v.mean()) ** 2 - len(v), "that many more"),

@@ -178,6 +178,22 @@ def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, 
         assert done.stdout == "(None, 2)\n", done.stderr
 
 
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TF_XLA_FLAGS", "--nonsense", "Unknown flag in TF_XLA_FLAGS: --nonsense"),
+        ("TF_NUM_INTRAOP_THREADS", "-3", "num_threads"),
+        ("MPLBACKEND", "nonsense", "environment variables that begin with KERAS_ or MPL"),
+    ],
+)
+def test_a_variable_that_ends_the_process_does_not_end_it_in_silence(variable, value, words):
+    environment = {**os.environ, variable: value}
+    done = subprocess.run([sys.executable, "-c", MAKE], capture_output=True, env=environment)
+    assert done.returncode
+    assert words.encode() in done.stderr
+
+
 def test_the_command_line_sets_the_backend_for_itself_and_its_kernels(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")

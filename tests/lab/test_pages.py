@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from imbalance_tf.lab.pages import SETTINGS, TABLE, write_page
+from imbalance_tf.lab.pages import SETTINGS, TABLE, write_page, write_start_page
 
 
 def _picture(folder):
@@ -79,3 +79,14 @@ def test_a_figure_that_is_no_longer_there_goes(out):
     write_page(executed, out)
     assert [Path(path).name for path in (out / "figures").iterdir()] == ["07_two_01.png"]
     assert (out / "index.html").read_text().count("<img") == 1
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", [TABLE, SETTINGS, "notebooks/07_two.ipynb"])
+@pytest.mark.parametrize("content", ["", "{", "[1", "\0\0"])
+def test_a_damaged_file_is_named_with_the_way_out(out, name, content):
+    if name == TABLE and content:
+        content = 'a,b\n1,"2'
+    (out / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{Path(name).name} is damaged .*; delete it, and it is"):
+        write_start_page(out)

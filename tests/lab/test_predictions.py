@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from imbalance_tf import open_lab
+from imbalance_tf import Arm, open_lab
 from imbalance_tf.lab.predictions import predict, predictions
 from imbalance_tf.training.result import ExperimentResult
 
@@ -50,6 +50,23 @@ def test_the_predictions_of_another_seed_are_kept_apart(lab, phantom):
     assert predictions(lab).expected.tolist() == ["under"]
 
 
+def test_what_was_expected_of_other_classes_is_no_error(lab, monkeypatch):
+    (lab.out / "predictions.jsonl").write_text(json.dumps(KEPT | {"region": "lesion"}))
+    lab.run_folder("hard").mkdir(parents=True)
+    result = type("Result", (), {"volume_ratios": pd.DataFrame({"whole": [2.0]})})
+    monkeypatch.setattr(ExperimentResult, "read", lambda _: result)
+    assert predictions(lab).happened.tolist() == [None]
+
+
+def test_in_results_that_are_only_to_be_read_nothing_is_kept_and_nothing_stops(
+    lab, monkeypatch, capsys
+):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    predict(lab, "balanced", {"core": "under"})
+    assert "Not kept: the folder" in capsys.readouterr().out
+    assert predictions(lab).empty
+
+
 def test_a_stub_keeps_nothing_and_stops_nothing(lab, capsys):
     predict(lab, "balanced", {"core": ...})
     assert "No prediction yet for core: write 'over' or 'under'." in capsys.readouterr().out
@@ -63,6 +80,8 @@ def test_a_stub_keeps_nothing_and_stops_nothing(lab, capsys):
         ("balanced", {"whole": "over", "core": "smaller"}, "word 'smaller'; one of over, under is"),
         ("balanced", {"whole": "over", "cores": "over"}, "region 'cores'; one of whole, core, act"),
         ("ballanced", {"core": "over"}, "'ballanced'"),
+        (Arm("mine"), {"core": "over"}, "arm=Arm"),
+        ("balanced", "over", "expected='over'; a mapping of regions to words"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_whole(lab, arm, expected, words):
@@ -71,7 +90,17 @@ def test_what_cannot_be_meant_is_refused_whole(lab, arm, expected, words):
     assert not (lab.out / "predictions.jsonl").exists()
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"seed": 0}', "1"])
+KEPT = {"seed": 0, "arm": "hard", "region": "whole", "expected": "over"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{", "[]", '{"seed": 0}', "1"),
+        *(json.dumps(KEPT | {key: value}) for key in ("seed", "arm") for value in ([], "x", None)),
+        json.dumps(KEPT | {"expected": "OVER"}),
+    ],
+)
 def test_a_damaged_line_is_named_and_nothing_is_lost(lab, line):
     (lab.out / "predictions.jsonl").write_text(f"{line}\n")
     for ask in (predictions, lambda lab: predict(lab, "random", {"core": "over"})):

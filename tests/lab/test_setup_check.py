@@ -63,6 +63,18 @@ def kernel_of_another_environment(monkeypatch):
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: spec)
 
 
+def damaged_kernel(monkeypatch):
+    def damaged(*_):
+        raise ValueError("Expecting value: line 1 column 1 (char 0)")
+
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", damaged)
+
+
+def kernel_that_starts_nothing(monkeypatch):
+    spec = namedtuple("spec", "argv")([])
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: spec)
+
+
 def old_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
 
@@ -75,6 +87,8 @@ def old_python(monkeypatch):
         (not_writable, "disk: ", "the folder cannot be written: go to one of your own"),
         (no_kernel, "kernel: there is no kernel 'python3'", "-m ipykernel install --sys-prefix"),
         (kernel_of_another_environment, "python3 starts /opt/other/bin/python", "-m ipykernel"),
+        (damaged_kernel, "kernel: that of 'python3' cannot be read", "-m ipykernel install"),
+        (kernel_that_starts_nothing, "that of 'python3' cannot be read", "-m ipykernel install"),
         (old_python, "Python: 3.", "install Python 3.11, 3.12 or 3.13"),
     ],
 )

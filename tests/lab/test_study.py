@@ -1,5 +1,6 @@
 """imbalance-tf study: arms and ideas of one's own, in one file outside the package."""
 
+import os
 import sys
 import textwrap
 from contextlib import nullcontext
@@ -12,9 +13,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from imbalance_tf import SCHEMES, open_lab
+from imbalance_tf import SCHEMES, finished_study, open_lab
 from imbalance_tf.lab.cli import main
-from imbalance_tf.lab.study import _on_a_cluster, study_of, written_claims, written_table
+from imbalance_tf.lab.study import _on_a_cluster, carry_out, study_of, written_claims, written_table
+from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.studies import STUDIES
 from imbalance_tf.training.study_table import read_study
 
@@ -61,7 +63,7 @@ def own_file(tmp_path):
 
     yield write
     for name in names:
-        sys.modules.pop(name, None)
+        sys.modules.pop(f"arms_of_{name}", None)
 
 
 def _study(*arguments):
@@ -89,6 +91,64 @@ def test_a_file_without_arms_is_refused(own_file, tmp_path):
     done = _study(own_file("empty", "x = 1"), "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "empty.py defines no Arm, TwoStage or Study, such as mine = Arm('mine')" in done.stderr
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\nArm(", "line 2 stopped with SyntaxError"),
+        ("import sys\nimport no_such_module", "line 2 stopped with ModuleNotFoundError"),
+        ("\n\n1 / 0", "line 3 stopped with ZeroDivisionError"),
+        ("def f():\n    raise KeyError('x')\nf()", "line 2 stopped with KeyError"),
+        ("raise SystemExit(0)", "line 1 stopped with SystemExit"),
+        ("from imbalance_tf import Arm\nx = Arm('x', loss=lambda a, b: b)", "line 2 stopped with"),
+        ("\0", "stopped with"),
+        ("from imbalance_tf import Arm\na, b = Arm('x'), Arm('x')", "arms named x twice"),
+        ("from imbalance_tf import Arm\na = Arm('random')", "arms named random twice"),
+        ("from imbalance_tf import Arm\na = Arm('x$y$')", "the name 'x$y$' holds '$'"),
+        ("from imbalance_tf import Arm\na = Arm('')", "is empty"),
+        ("from imbalance_tf import ARMS\nmine = [ARMS['hard']]", "defines no Arm, TwoStage or St"),
+        (
+            "from imbalance_tf import Study\na = Study('a', '?', ['hard'])\n"
+            "b = Study('b', '?', ['hard'])",
+            "defines the studies a, b; one is expected: make a file",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_where(own_file, tmp_path, text, words):
+    done = _study(own_file("wrong", text), "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert words in done.stderr
+    assert "wrong" in done.stderr or "arms named" in done.stderr or "arm: " in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["random", "json", "imbalance_tf", "click"])
+def test_a_file_stands_in_for_no_other_module(own_file, name):
+    before = sys.modules.get(name)
+    study = study_of(own_file(name, ARM))
+    assert study.arms[-1].name == "mostly healthy"
+    assert sys.modules.get(name) is before
+
+
+def test_an_arm_with_two_names_in_a_file_is_one(own_file):
+    text = "from imbalance_tf import ARMS, Arm\na = Arm('x')\nb = a\nrandom = ARMS['random']"
+    assert [arm.name for arm in study_of(own_file("two", text)).arms] == [*PAPER_ARMS, "x"]
+
+
+def test_the_table_of_results_that_are_only_to_be_read_is_printed(tmp_path, monkeypatch, capsys):
+    table = finished_study("paper", tmp_path).table
+    lab = open_lab("smoke", out=tmp_path)
+    monkeypatch.setattr(type(lab), "study", lambda *_: table)
+    monkeypatch.setattr("imbalance_tf.lab.study.open_lab", lambda **_: lab)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    carry_out(STUDIES["paper"], {}, tmp_path, "", "command")
+    said = capsys.readouterr().out
+    assert "Mean Dice [95 % interval over 20 cases]" in said
+    assert "studies cannot be written; so the table is printed, and not kept" in said
+    assert not (tmp_path / "studies").exists()
 
 
 def test_a_study_of_a_file_is_taken_as_it_is(own_file):
@@ -159,8 +219,8 @@ def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
     monkeypatch.setattr(distributed, "Client", lambda address: nullcontext())
     lab = SimpleNamespace(study=lambda study, client: "the table")
     assert _on_a_cluster(replace(study, arms=study.arms[-1:]), lab, "tcp://head") == "the table"
-    assert "nested" in cloudpickle.list_registry_pickle_by_value()
-    cloudpickle.unregister_pickle_by_value(sys.modules["nested"])
+    assert "arms_of_nested" in cloudpickle.list_registry_pickle_by_value()
+    cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
 
 
 def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
@@ -173,7 +233,7 @@ def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
     assert lab.run("balanced", seed=1, shares=0.6).folder != own.folder
     with pytest.raises(ValueError, match=r"treshold=0\.9; arm 'hard' has no such setting"):
         lab.run("hard", treshold=0.9)
-    with pytest.raises(ValueError, match="study='paperr'; one of paper, thresholds"):
+    with pytest.raises(ValueError, match="study='paperr'; a Study, or one of paper, th"):
         lab.study("paperr")
 
 

@@ -437,7 +437,7 @@ def test_an_arm_with_other_settings():
     ("arm", "changes", "error", "words"),
     [
         ("balanced", {"threshold": 0.6}, ValueError, "arm 'balanced' has no such setting"),
-        ("two classifiers", {"loss": Focal()}, ValueError, "or more than one"),
+        ("two classifiers", {"loss": Focal()}, ValueError, "in first and second; give one of"),
         ("hard", {"threshold": 6}, ValueError, "threshold=6; a probability"),
         ("hard", {"sampling": Random()}, ValueError, "Mining cannot be combined with Random"),
         ("hard", {"loss": "focal"}, TypeError, "loss='focal'"),

@@ -5,14 +5,17 @@ import pytest
 from scipy.special import softmax
 
 from imbalance_tf import ExperimentConfig, patch_cnn, run_experiment, segment
+from imbalance_tf._tensorflow import keras
 from imbalance_tf.network.unet import segment_maps, unet
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import RandomSampler
 from imbalance_tf.training.arms import ARMS, Arm, TwoStage
 from imbalance_tf.training.batches import Balanced, Mixed
-from imbalance_tf.training.decisions import Argmax, PriorCorrected
+from imbalance_tf.training.decisions import Argmax, NaturalHead, PriorCorrected
 from imbalance_tf.training.experiment import run_folder
-from imbalance_tf.training.networks import UNet
+from imbalance_tf.training.losses import Loss
+from imbalance_tf.training.networks import PatchCNN, UNet
+from imbalance_tf.training.run import Prepared
 from imbalance_tf.training.scoring import predicted_classes
 
 SIZE = 24
@@ -136,6 +139,96 @@ def test_a_network_that_predicts_maps_decides_every_voxel(split):
     probabilities = segment_maps(model, case.images, case.brain, multiple=2)
     np.testing.assert_array_equal(found, probabilities.argmax(axis=-1))
     assert len(np.unique(found)) > 1
+
+
+# Parts of one's own.
+
+
+def _gives(what):
+    class Gives(Argmax):
+        def decide(self, probabilities, **shares):
+            return what(probabilities)
+
+    return Gives()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda p: p.argmax(axis=-1) / 2,
+        lambda p: p.argmax(axis=-1) + 1,
+        lambda p: p.argmax(axis=-1) - 1,
+        lambda p: p.argmax(axis=-1)[:-1],
+        lambda p: p,
+        lambda p: None,
+    ],
+)
+def test_a_decision_that_names_no_class_for_each_voxel_is_refused(split, undecided, what):
+    train, test = split
+    arm = Arm("mine", decision=_gives(what))
+    with pytest.raises(ValueError, match=r"'mine': Gives gives .* a whole number from 0 to 4 is"):
+        predicted_classes(_config(arm).trainings(), [undecided(5, 1)], test[0], train)
+
+
+def test_a_model_whose_weights_are_nan_segments_nothing(split):
+    train, test = split
+    for network, model in {
+        PatchCNN(): patch_cnn(channels=2, classes=5, patch_size=SIZE),
+        UNet(filters=(4, 8)): unet(channels=2, classes=5, filters=(4, 8)),
+    }.items():
+        model.set_weights([weights * np.nan for weights in model.get_weights()])
+        trainings = _config(Arm("mine", network=network)).trainings()
+        with pytest.raises(ValueError, match="NaN"):
+            predicted_classes(trainings, [model], test[0], train)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"loss": lambda labels, logits: logits}, r"Own gives \(3, 5\) for labels \(3,\); as many"),
+        ({"loss": lambda labels, logits: labels - logits}, "cannot be trained"),
+        ({"loss": lambda labels: labels}, "cannot be trained .TypeError"),
+        ({"loss": None}, "cannot be trained"),
+        ({"shares": [0.5, 0.5]}, "5 shares from 0 that add up to 1"),
+        ({"shares": None}, None),
+        ({"layer": "softmax"}, "gives probabilities"),
+        ({"layer": "wide"}, r"gives \(3, 6\) .*\(3, 5\) is expected"),
+        ({"layer": "map"}, r"gives \(3, 1, 1, 5\) .*\(3, 5\) is expected"),
+    ],
+)
+def test_own_parts_that_do_not_fit_are_refused_before_the_training(split, part, words):
+    class Own(Loss):
+        def build(self, natural):
+            return part["loss"]
+
+    class Shares(Balanced):
+        def class_shares(self, counts, names):
+            return part["shares"]
+
+    class Own2(PatchCNN):
+        def build(self, **sizes):
+            model = patch_cnn(**sizes | {"classes": 6 if part["layer"] == "wide" else 5})
+            if part["layer"] == "map":
+                return keras.Model(model.inputs[0], model.layers[-2].output)
+            last = [keras.layers.Softmax()] if part["layer"] == "softmax" else []
+            return keras.Sequential([*model.layers, *last])
+
+    own = {"loss": Own(), "sampling": Shares(), "network": Own2()}
+    name = {"loss": "loss", "shares": "sampling", "layer": "network"}[next(iter(part))]
+    (training,) = _config(Arm("mine", **{name: own[name]})).trainings()
+    if words is None:
+        Prepared(training, split[0]).new_model()
+        return
+    with pytest.raises(ValueError, match=words):
+        Prepared(training, split[0]).new_model()
+
+
+def test_a_head_is_trained_alone_where_there_is_one():
+    body = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="last")], name="own")
+    with pytest.raises(ValueError, match=r"'own' has no layer 'logits' .* last: name the output"):
+        NaturalHead().prepare(body)
 
 
 # Two classifiers.

@@ -4,8 +4,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -20,6 +22,7 @@ from imbalance_tf import (
     run_experiment,
     segment,
 )
+from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab.profiles import fastest_precision
 from imbalance_tf.training.experiment import _made_once, run_folder
 from imbalance_tf.training.folder import read_training
@@ -258,6 +261,8 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(copy, name, damage):
         ("history.csv", lambda t: t.drop(columns="loss"), "history.csv has no column loss"),
         ("history.csv", lambda t: t.assign(accuracy=2), "accuracy outside 0 to 1"),
         ("history.csv", lambda t: t.assign(loss="low"), "could not convert .*low"),
+        ("history.csv", lambda t: t.assign(loss=float("nan")), "a loss that is no number"),
+        ("history.csv", lambda t: t.assign(accuracy=[None, 0.5, 0.5]), "accuracy outside 0 to 1"),
     ],
 )
 def test_what_cannot_be_in_a_table_is_refused_without_digests_too(copy, name, change, words):
@@ -345,8 +350,8 @@ def half(split, tmp_path_factory):
 
     folder, save, saved = tmp_path_factory.mktemp("half"), training._save_whole, []
 
-    def save_twice(model, path):
-        save(model, path)
+    def save_twice(model, path, keep):
+        save(model, path, keep)
         saved.append(path)
         if len(saved) == 2:
             raise KeyboardInterrupt
@@ -371,9 +376,19 @@ def half(split, tmp_path_factory):
         ("history.csv", lambda content: content.splitlines(keepends=True)[0]),
         ("history.csv", lambda content: content.replace(b"0.", b"zero")),
         ("history.csv", lambda content: b"\xff\x00" + content),
+        ("history.csv", lambda content: b"\xef\xbb\xbf" + content),
+        ("history.csv", lambda content: content.replace(b"\n", b"\r\n")),
+        ("history.csv", lambda content: content.replace(b".", b",")),
+        ("history.csv", lambda content: b"".join(sorted(content.splitlines(True), reverse=True))),
+        ("history.csv", lambda content: content + content.splitlines(True)[-1]),
+        ("half.keras", lambda content: _other_weights(content)),
         ("spent.json", lambda content: b"[1]"),
         ("spent.json", lambda content: b'{"seconds": "long"}'),
         ("spent.json", lambda content: b'{"precision": "float8"}'),
+        ("spent.json", lambda content: b'{"precision": "float32"}'),
+        ("spent.json", lambda content: b'{"seconds": 3}'),
+        ("spent.json", lambda content: content.replace(b'"precision"', b'"precisio"')),
+        ("spent.json", lambda content: b'{"seconds": Infinity, "precision": "float32"}'),
         ("spent.json", None),
     ],
 )
@@ -389,6 +404,94 @@ def test_a_half_run_that_cannot_go_on_says_so_and_is_kept(split, half, tmp_path,
         run_experiment(CONFIG, *split, tmp_path)
     assert "Other trainings are kept" in str(found.value)
     assert {path.name: path.read_bytes() for path in partial.iterdir()} == before
+
+
+def _other_weights(content):
+    """A model of the same network, as another run would have left it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "half.keras")
+        path.write_bytes(content)
+        model = keras.models.load_model(path)
+        model.set_weights([weights + 0.01 for weights in model.get_weights()])
+        model.save(path)
+        return path.read_bytes()
+
+
+def test_a_half_run_under_the_name_of_another_is_refused(split, half, tmp_path):
+    other = replace(CONFIG, seed=1)
+    place = run_folder(other, *split, tmp_path).parent
+    shutil.copytree(half, place.with_name(f".{place.name}.partial"))
+    with pytest.raises(ValueError, match=f"cannot be continued .it is {half.name}, copied"):
+        run_experiment(other, *split, tmp_path)
+
+
+def test_a_half_run_of_before_there_were_digests_goes_on(split, half, straight, tmp_path):
+    shutil.copytree(half, tmp_path / half.name)
+    spent = tmp_path / half.name / "spent.json"
+    kept = json.loads(spent.read_text())
+    spent.write_text(json.dumps({key: kept[key] for key in ("seconds", "precision")}))
+    again = run_experiment(CONFIG, *split, tmp_path)
+    pd.testing.assert_frame_equal(again.history, straight.history, rtol=1e-3)
+
+
+@pytest.mark.parametrize("learning_rate", [1e30])
+def test_a_training_that_diverges_is_no_result(split, tmp_path, learning_rate):
+    config = replace(CONFIG, arm="random", epochs=2, learning_rate=learning_rate)
+    with pytest.raises(ValueError, match=r"'random' cannot be trained so: .* loss is (nan|inf); "):
+        run_experiment(config, *split, tmp_path)
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+@pytest.mark.parametrize("change", ["other run", "other grid", "other values", "a folder"])
+def test_a_segmentation_of_another_run_or_case_is_made_again(copy, split, straight, change):
+    (scores,) = copy.glob("argmax-*")
+    partial = scores.rename(copy / f".{scores.name}.partial")
+    (path,) = (partial / "segmentations").iterdir()
+    image = nib.load(path)
+    data = np.zeros(image.shape, np.uint8)
+    if change == "other grid":
+        data = data[:-1]
+    if change == "other values":
+        data += 77
+    header = image.header if change != "other run" else None
+    path.unlink()
+    if change == "a folder":
+        path.mkdir()
+        with pytest.raises(OSError, match=path.name):
+            run_experiment(CONFIG, *split, copy.parent)
+        return
+    nib.save(nib.Nifti1Image(data, image.affine, header), path)
+    again = run_experiment(CONFIG, *split, copy.parent)
+    pd.testing.assert_frame_equal(again.dice, straight.dice)
+
+
+def test_a_run_is_read_wherever_one_stands_and_by_text(copy, monkeypatch, straight):
+    (scores,) = copy.glob("argmax-*")
+    monkeypatch.chdir(copy)
+    found = ExperimentResult.read(scores.name)
+    monkeypatch.chdir("/")
+    assert found.model.name == "patch_cnn"
+    pd.testing.assert_frame_equal(found.dice, straight.dice)
+
+
+def test_the_folder_of_a_training_is_not_called_damaged(copy):
+    with pytest.raises(ValueError, match=r"is of a training; name one of its scores: argmax-"):
+        ExperimentResult.read(copy)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("where", [("config",), ("config", "arm"), ("config", "arm", "mining")])
+def test_a_setting_of_a_newer_version_is_named(copy, where):
+    _older(copy)
+    (path,) = copy.glob("argmax-*/config.json")
+    kept = json.loads(path.read_text())
+    part = kept
+    for key in where:
+        part = part[key]
+    part["sparkle"] = 3
+    path.write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=r"sparkle.*version"):
+        _read(copy)
 
 
 def test_what_was_segmented_before_a_kill_is_kept(copy, split, straight, monkeypatch):

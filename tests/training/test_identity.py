@@ -5,6 +5,8 @@ import itertools
 import json
 from dataclasses import dataclass, replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from imbalance_tf import ExperimentConfig
@@ -237,6 +239,119 @@ def test_the_code_of_an_own_base_class_counts(define):
     _, described = define(derived, "Derived")
     _, other = define(derived.replace("** 2", "** 4"), "Derived")
     assert other != described
+
+
+USES = """
+from dataclasses import dataclass
+from imbalance_tf.training.losses import Loss
+
+POWER = 2
+WEIGHTS = [1, 2]
+UNUSED = 7
+
+def _again(value):
+    return _again(value - 1) if value > 1 else value * 3
+
+def _cost(difference):
+    return _again(difference) ** POWER
+
+def around(scale):
+    @dataclass(frozen=True)
+    class Around(Loss):
+        def build(self, natural):
+            return lambda labels, logits: scale * (labels - logits)
+    return Around
+
+Around = around(1)
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    def build(self, natural):
+        def loss(labels, logits):
+            return WEIGHTS[0] * _cost(labels - logits)
+        return loss
+"""
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_what_the_code_of_an_own_part_uses_counts(define, typed):
+    """A helper or a constant of the same file that was changed is no longer the same run."""
+
+    def described(change=("", ""), name="Mine"):
+        source = USES.replace(*change)
+        if not typed:
+            return define(source, name)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace[name]().described()
+
+    for change in [("= 2", "= 3"), ("[1, 2]", "[1, 3]"), ("* 3", "* 4"), ("> 1", "> 2")]:
+        assert described(change) != described(), change
+    assert described(("UNUSED = 7", "UNUSED = 8")) == described()
+    assert described(("around(1)", "around(2)"), "Around") != described(name="Around")
+
+
+def test_settings_that_are_no_fields_are_refused(folder):
+    """Two of them would be the same run."""
+
+    class Hidden(Loss):
+        def __init__(self, scale):
+            self.scale = scale
+
+    with pytest.raises(TypeError, match=r"Hidden keeps scale.*@dataclass\(frozen=True\)"):
+        folder(Arm("", loss=Hidden(3)))
+
+
+@dataclass(frozen=True)
+class Own(Loss):
+    setting: object = None
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("value", [lambda x: x, object(), {1: 2}, {1, 2}, b"x", 1j, [print]])
+def test_a_setting_that_cannot_be_kept_is_refused_before_the_training(folder, value):
+    with pytest.raises(TypeError, match=r"Own: setting=.* are expected"):
+        folder(Arm("", loss=Own(value)))
+
+
+@pytest.mark.parametrize(
+    ("numpys", "pythons"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.array([1.0, 2.0]), (1.0, 2.0)),
+        ([np.uint8(1), (2, 3)], (1, (2, 3))),
+        ({"a": np.float64(1)}, {"a": 1.0}),
+        ((Focal(np.float32(3)),), (Focal(3.0),)),
+    ],
+    ids=str,
+)
+def test_numbers_of_numpy_are_numbers(folder, numpys, pythons):
+    assert folder(Arm("", loss=Own(numpys))) == folder(Arm("", loss=Own(pythons)))
+    described = json.loads(json.dumps(_config(Arm("", loss=Own(numpys))).described()))
+    assert ExperimentConfig.from_description(described).arm.loss.setting == pythons
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Focal(np.int64(3)), Focal(3)),
+        (LogitAdjusted(np.float32(0.5)), LogitAdjusted(0.5)),
+        (Mixed(np.float32(0.5)), Mixed(0.5)),
+        (Smote(np.int64(7), np.int16(99)), Smote(7, 99)),
+        (NaturalHead(np.float32(0.5)), NaturalHead(0.5)),
+        (PriorCorrected(np.int8(2)), PriorCorrected(2)),
+        (
+            Balanced(pd.Series({"edema": 0.5, "healthy": 0.5})),
+            Balanced({"healthy": 0.5, "edema": 0.5}),
+        ),
+    ],
+    ids=str,
+)
+def test_numbers_of_numpy_and_pandas_are_the_same_part(one, other):
+    assert json.dumps(one.described(), sort_keys=True) == json.dumps(
+        other.described(), sort_keys=True
+    )
 
 
 def test_an_own_part_that_has_the_name_of_one_of_ours_does_not_stand_in_for_it(define):

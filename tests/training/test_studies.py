@@ -110,11 +110,64 @@ def test_lengths_are_those_asked_and_no_epoch_is_longer_than_the_papers():
         ({"arms": ["random", Arm("random")]}, "arms named random twice"),
         ({"folds": 1}, "folds=1; a whole number from 2"),
         ({"seeds": 0}, "seeds=0; a whole number from 1"),
+        ({"lengths": []}, r"lengths=\[\]; a list of one or more lengths"),
+        ({"lengths": 250}, "lengths=250; a list of one or more lengths"),
+        ({"arms": [["random"]]}, r"arm=\['random'\]; an Arm, or one of"),
+        ({"arms": [Arm("a\nb")]}, "arm: the name 'a.nb' holds characters that cannot be printed"),
+        ({"question": None}, "question=None; a sentence"),
+        ({"cohorts": {}}, "cohorts={}; for each name a mapping of settings"),
+        ({"cohorts": ["a"]}, "for each name a mapping of settings: cases, volume or contrast"),
+        ({"cohorts": {"a": {"colour": 1}}}, "cohorts=.*cases, volume or contrast, is expected"),
+        ({"cohorts": {"": {}}}, "cohort: the name '' is empty"),
     ],
 )
 def test_wrong_settings_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         replace(STUDY, **change)
+
+
+def test_lists_of_any_kind_are_lists():
+    some = Study("x", "?", (name for name in ("random", "hard")), lengths=np.array([5, 9]))
+    assert [arm.name for arm in some.arms] == ["random", "hard"]
+    assert some.lengths == (5, 9)
+
+
+def test_two_lengths_that_are_one_training_are_trained_once():
+    study = Study("x", "?", ["random"], lengths=(250, 250, 255))
+    lab = ExperimentConfig("random", epochs=10, steps=100)
+    assert [(config.epochs, config.steps) for config in study.configs(lab)] == [(10, 25)]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"like": "lab"}, "like='lab'; an ExperimentConfig"),
+        ({"client": "tcp://head:8786"}, "client='tcp://head:8786'; a distributed.Client"),
+        ({"cohort": "cases"}, "cohort='cases'; a Cohort, or a function"),
+        ({"cohort": lambda: None}, "cohort=None; a Cohort, or a function"),
+        ({"out": None}, "path=None; a path"),
+        ({"study": replace(STUDY, folds=4)}, "folds=4; at most 3, the cases of the cohort"),
+    ],
+)
+def test_arguments_of_a_study_are_named(cohort, tmp_path, change, words):
+    asked = {"study": STUDY, "cohort": cohort, "out": tmp_path, "like": LIKE, **change}
+    with pytest.raises(ValueError, match=words):
+        run_study(**asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_in_a_table_are_text_whatever_they_look_like(here, tmp_path):
+    """Two arms named 0.5 and 0.50 are two arms."""
+    table, path = here[0], tmp_path / "x.csv"
+    names = dict(zip(table["arm"].unique(), ["0.5", "0.50", "NA", "1e3"], strict=True))
+    regions = {name: f"{number:03}" for number, name in enumerate(table["region"].unique())}
+    table = table.assign(arm=table["arm"].map(names), region=table["region"].map(regions))
+    table = table.assign(study="001", cohort="7")
+    write_study(table, path, command="x", precision="float32")
+    again, _ = read_study(path)
+    for name in ("study", "cohort", "arm", "region"):
+        assert again[name].tolist() == table[name].tolist(), name
 
 
 def test_the_studies_are_named_as_they_are_found():
