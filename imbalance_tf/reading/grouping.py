@@ -14,7 +14,7 @@ from .layouts import BRATS, LAYOUTS, NNUNET, Layout, as_said, said_of, undecided
 
 CASE = "{case}"
 """Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
-_SCAN = r"\.(((nii|img)(\.gz)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom)$"  # also what is not read
+_SCAN = r"\.(((nii|img)(\.gz|\.bz2)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom)$"  # or not read
 _WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
 
 Roles = dict[str, list[Path]]

@@ -1,5 +1,6 @@
 """Read one NIfTI or Analyze file as an image, and mend what its header says wrong."""
 
+import bz2
 import errno
 import gzip
 import io
@@ -95,7 +96,8 @@ def _content(path: Path) -> bytes:
     refuse_absent(path)
     content = path.read_bytes()
     # The whole file: nibabel itself stops before the checksum at the end.
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    decompress = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress}.get(content[:2], bytes)
+    return decompress(content)
 
 
 def refuse_absent(path: Path) -> None:

@@ -108,7 +108,7 @@ def _numbered_anew(cases: Sequence[Collection[int]]) -> LabelScheme:
 
 
 # A browser or a desktop adds " (1)" to the name of a copy.
-_NIFTI = r"( ?\(\d+\))?(?i:\.nii( ?\(\d+\))?(\.gz)?)$"
+_NIFTI = r"( ?\(\d+\))?(?i:\.nii( ?\(\d+\))?(\.gz|\.bz2)?)$"
 
 BRATS = (
     Layout(

@@ -77,6 +77,9 @@ def test_it_holds_what_a_class_needs_and_nothing_else(lab, tmp_path):
     assert not [name for name in names if "/." in name or name.endswith((".lock", ".html"))]
     for name in names:
         assert str(lab).encode() not in (course / name).read_bytes(), name
+    scans = [path.name for path in course.glob("results/smoke/phantom*/*/*")]
+    assert len(scans) == 20
+    assert all(name.endswith(".nii.bz2") for name in scans)
     sums = dict(line.split("  ")[::-1] for line in (course / "SHA256SUMS").read_text().splitlines())
     assert {*sums, "SHA256SUMS"} == names
     for name, said in sums.items():

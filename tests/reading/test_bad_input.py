@@ -3,6 +3,7 @@
 One table of kinds; nothing on disk is changed by any of them.
 """
 
+import bz2
 import gzip
 import json
 import os
@@ -71,6 +72,13 @@ def truncated(folder):
 def without_the_checksum_at_its_end(folder):
     path = folder / "case_1" / "case_1_seg.nii.gz"
     path.write_bytes(path.read_bytes()[:-8])
+
+
+def bzip2_without_its_end(folder):
+    path = folder / "case_1" / "case_1_seg.nii.gz"
+    content = bz2.compress(gzip.decompress(path.read_bytes()))
+    path.with_suffix(".bz2").write_bytes(content[:-8])
+    path.unlink()
 
 
 def another_byte_than_was_compressed(folder):
@@ -520,6 +528,7 @@ KINDS = [
     (negative_label, CohortError, "case_1_seg.nii.gz: label value -1; values from 0"),
     (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
     (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
+    (bzip2_without_its_end, CohortError, "case_1_seg.nii.bz2: cannot be read .*ended before"),
     (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
     (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
     (complex_numbers, CohortError, "holds complex64, not one number per voxel"),

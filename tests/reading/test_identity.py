@@ -1,5 +1,7 @@
 """What cases *are*, whatever they are called: no brain is two of them, no real one synthetic."""
 
+import bz2
+import gzip
 import json
 import os
 import shutil
@@ -104,6 +106,10 @@ def test_a_cohort_is_what_its_scans_are_however_it_was_read(case_folder, tmp_pat
     assert load_cohort(case_folder, cache=tmp_path / "cache").fingerprint == whole.fingerprint
     path = _scans(case_folder, "case_1")["t1.nii.gz"]
     nib.save(nib.load(path), path.with_suffix(""))
+    path.unlink()
+    assert load_cohort(case_folder).fingerprint == whole.fingerprint
+    path = _scans(case_folder, "case_1")["seg.nii.gz"]
+    path.with_suffix(".bz2").write_bytes(bz2.compress(gzip.decompress(path.read_bytes())))
     path.unlink()
     assert load_cohort(case_folder).fingerprint == whole.fingerprint
     assert load_cohort(case_folder, modalities=["t1"]).fingerprint != whole.fingerprint
