@@ -127,9 +127,9 @@ def find_cases(
             wrong += _shared(where, roles, owners, layout)
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
-        if others := sorted(alike[as_one(name)] - {name}):
+        if twins := sorted(alike[as_one(name)] - {name}):
             wrong.append(
-                f"{held[0][0]}: the cases {name!a} and {others[0]!a} differ in capitals, or in how "
+                f"{held[0][0]}: the cases {name!a} and {twins[0]!a} differ in capitals, or in how "
                 f"a letter is composed, and would be one file on some computers; rename one of them"
             )
         if len(held) > 1:

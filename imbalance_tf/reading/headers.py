@@ -64,9 +64,10 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
         raise ScanError(
             f"{path}: it holds {header.get_data_dtype()}, not one number per voxel; convert it"
         )
-    if len(files) == 1 and header.get_data_offset() < kind.single_vox_offset:
-        header.set_data_offset(kind.single_vox_offset)  # nibabel would take the header for voxels
-        log.notes.append(f"voxels taken to begin at byte {kind.single_vox_offset}")
+    least = getattr(kind, "single_vox_offset", 0) if len(files) == 1 else 0
+    if header.get_data_offset() < least:  # nibabel would take the header for voxels
+        header.set_data_offset(least)
+        log.notes.append(f"voxels taken to begin at byte {least}")
     _refuse_missing_voxels(files[-1], header, len(voxels))
     proxy = ArrayProxy(io.BytesIO(voxels), header)
     header.set_data_offset(0)  # an odd one would be noted again at each copy

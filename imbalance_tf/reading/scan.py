@@ -20,6 +20,7 @@ from .volumes import Opened, Volume, open_scan, volume_of
 
 VERSION = 3
 """Raised whenever the same files give other arrays than before."""
+_LARGEST_BRAIN = 2500  # ml; a head has 4,000 to 5,000
 _OFF = 1e-3
 """How far a label may be from an integer: masks that were scaled hold 0.99999997."""
 
@@ -88,10 +89,16 @@ def read_case(case: CaseFiles) -> CaseArrays:
     else:
         scans = {name: volume_of(opened[path], affine) for name, path in case.images.items()}
     mask = volume_of(opened[case.brain], affine) if case.brain else None
-    for volume in [*scans.values(), *([mask] if mask else [])]:
-        _refuse_other_grid(volume, labels)
+    others = [*scans.values(), *([mask] if mask else [])]
+    apart = max(_refuse_other_grid(volume, labels) for volume in others)
 
     brain, covered, notes = brain_of(values, scans, mask, labels.path)
+    if apart > 0.01:
+        notes.append(f"files up to {apart:.2g} mm apart taken to share one grid")
+    if (
+        volume_ml := brain.sum() * abs(np.linalg.det(labels.affine[:3, :3])) / 1000
+    ) > _LARGEST_BRAIN:
+        notes.append(f"a brain of {volume_ml:,.0f} ml: is the skull stripped?")
     notes += [f"{path.name}: {note}" for path, each in opened.items() for note in each.notes]
     if (off := np.abs(labels.data - values).max()) > _OFF:
         notes.append(f"labels up to {off:.2g} off rounded: they are stored {_scaled(labels)}")
@@ -198,7 +205,8 @@ def _scaled(labels: Volume) -> str:
     return f"as {labels.stored.split()[-1]} times {labels.step:.6g}"
 
 
-def _refuse_other_grid(volume: Volume, labels: Volume) -> None:
+def _refuse_other_grid(volume: Volume, labels: Volume) -> float:
+    """How many mm a file lies apart from the segmentation; ScanError if it is another grid."""
     if volume.data.shape != labels.data.shape:
         raise ScanError(
             f"{volume.path}: {volume.data.shape[::-1]} voxels, but {labels.path.name} has "
@@ -207,9 +215,11 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> None:
     last = np.subtract(labels.data.shape[::-1], 1)
     corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T
     apart = np.linalg.norm(((volume.affine - labels.affine) @ corners)[:3], axis=0).max()
-    near = apart <= voxel_sizes(labels.affine).min() / 2  # NaN is not
-    if volume.placed and labels.placed and not near:
+    if not (volume.placed and labels.placed):
+        return 0.0
+    if not apart <= voxel_sizes(labels.affine).min() / 2:  # NaN is not, either
         raise ScanError(
             f"{volume.path}: its header puts it {apart:.3g} mm away from {labels.path.name}; all "
             f"files of a case must share one grid: register them, or mend the header"
         )
+    return float(apart)

@@ -1,6 +1,7 @@
 """Whole cases at a glance: three planes through the tumour."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def case_page(
     figure, axes = panels(len(case_ids), 6, width=10.5, height=1.75 * len(case_ids) + 0.6)
     for row, case_id in zip(axes, case_ids, strict=True):
         _show_case(row, cohort, case_id, channel)
-        row[0].set_ylabel(case_id)
+        row[0].set_ylabel(fill(case_id, 22))
     for axis, title in zip(axes[0], np.repeat(PLANES, 2), strict=True):
         axis.set_title(title)
     figure.suptitle(cohort.modalities[channel])

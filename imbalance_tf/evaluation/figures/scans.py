@@ -1,6 +1,7 @@
 """Pictures of scans: slices, label maps, patches."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -145,7 +146,7 @@ def segmentations(
         image = case.images[window][..., channel].astype(float)
         for axis in row:
             axis.imshow(image, **GREYS)
-        row[0].set_ylabel(case.id)
+        row[0].set_ylabel(fill(case.id, 22))
         shown = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
         for axis, classes in zip(row[1:], shown.values(), strict=True):
             axis.imshow(_overlay(classes[window], cohort.scheme, alpha=1.0))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 from itertools import cycle
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -159,4 +160,11 @@ def arm_legend(figure: Figure, arms: Iterable[str]) -> None:
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    """Below the figure, in as many rows as it takes: names that come from files can be long."""
+    options: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
+    labels, columns = [fill(str(each.get_label()), 40) for each in handles], len(handles)
+    legend = figure.legend(handles, labels, ncols=columns, **options)
+    while (width := legend.get_window_extent().width / figure.bbox.width) > 1 and columns > 1:
+        legend.remove()
+        columns = min(columns - 1, max(1, int(columns / width)))
+        legend = figure.legend(handles, labels, ncols=columns, **options)
