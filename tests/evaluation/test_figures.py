@@ -14,7 +14,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
 
-from imbalance_tf import SCHEMES
+from imbalance_tf import SCHEMES, LabelScheme
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.figures import scans, style
@@ -227,6 +227,28 @@ def test_healthy_is_transparent_and_every_other_class_has_its_own_colour():
 
 def test_a_class_that_the_package_does_not_know_gets_a_colour():
     assert len(set(style.class_colours(["healthy", "lesion", "cyst", "scar"]))) == 4
+    own = ["healthy", "necrosis", "core", "lesion", "enhancing", *map("class {}".format, range(40))]
+    assert len(set(style.class_colours(own))) == len(own)
+
+
+LONG = "necrotic and non-enhancing core of the tumour"
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [CLASSES, ("none", *(f"{LONG} {n}" for n in range(8))), tuple(f"c{n}" for n in range(60))],
+    ids=["BraTS", "long names", "many classes"],
+)
+def test_a_legend_lies_within_its_figure_whatever_the_classes_are_called(classes):
+    scheme = LabelScheme("s", classes, tuple(range(len(classes))), {"all": classes[1:]})
+    for width in (3.5, 10):
+        figure, _ = style.panels(1, 1, width=width, height=6)
+        style.class_legend(figure, scheme)
+        (legend,) = figure.legends
+        assert legend.get_window_extent().width <= figure.bbox.width
+        named = [" ".join(text.get_text().split()) for text in legend.get_texts()]
+        assert named == list(classes[1:])
+        style.described(figure, "")
 
 
 def test_class_shares_have_a_ring_per_case_and_a_diamond_for_all(shares):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -95,6 +96,19 @@ def test_what_was_decided_is_said(tmp_path, write_case):
     assert "1 tumour voxels outside the brain counted as brain" in case.notes
     assert "without necrosis, edema" in case.notes
     assert "brain: where a modality is not air" in case.notes
+
+
+def test_what_may_be_wrong_is_said(tmp_path, write_case):
+    folder = write_case(tmp_path, "a")
+    thick = np.diag([-1.0, -1.0, 500.0, 1.0])
+    moved = thick + 0.0
+    moved[0, 3] = 0.4
+    for name in ("t1", "flair", "seg"):
+        path = folder / f"a_{name}.nii.gz"
+        save(path, np.asarray(nib.load(path).dataobj), moved if name == "t1" else thick)
+    (case,) = check_folder(tmp_path).cases
+    assert "files up to 0.4 mm apart taken to share one grid" in case.notes
+    assert "a brain of 3,000 ml: is the skull stripped?" in case.notes
 
 
 def test_shares_are_by_value_where_no_scheme_can_be_told(tmp_path, write_case):

@@ -3,9 +3,10 @@
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from colorsys import hsv_to_rgb
 from functools import partial
 from html import escape
-from itertools import cycle
+from itertools import chain, count
 from textwrap import fill
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -50,9 +52,14 @@ GREYS: dict[str, Any] = {"cmap": "gray", "vmin": -2.5, "vmax": 4.0, "interpolati
 
 
 def class_colours(classes: Iterable[str]) -> list[str]:
-    """A colour for each class, those that the package does not know included."""
-    more = cycle(("#E69F00", "#44AA99", "#000000"))
-    return [CLASS_COLOURS.get(name) or next(more) for name in classes]
+    """A colour of its own for each class, those that the package does not know included."""
+    golden = ((number * 0.618 % 1, 0.8, (0.85, 0.5)[number % 2]) for number in count())
+    more = chain(("#E69F00", "#44AA99", "#000000"), (to_hex(hsv_to_rgb(*hsv)) for hsv in golden))
+    colours: list[str] = []
+    for name in classes:
+        colour = CLASS_COLOURS.get(name)
+        colours.append(next(more) if colour is None or colour in colours else colour)
+    return colours
 
 
 def panels(rows: int, columns: int, *, width: float, height: float) -> tuple[Figure, np.ndarray]:
