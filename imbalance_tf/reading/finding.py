@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from imbalance_tf.cohort.arguments import expect
@@ -104,7 +105,8 @@ def find_cases(
             f"no case found; the file names looked for: {expected}; say how yours are called: "
             f"files=... (command line: --file), with {CASE} for what tells the cases apart"
         )
-        raise CohortError(folder, [none, *(line for lines in problems.values() for line in lines)])
+        there = [f"not recognised: {line}" for line in unrecognised(folders, {})[:5]]
+        raise CohortError(folder, [none, *chain(*problems.values()), *there])
 
     if modalities is None:
         others = dict.fromkeys(role for _, _, roles in named for role in roles)

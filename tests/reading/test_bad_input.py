@@ -38,6 +38,11 @@ def empty_folder(folder):
     return {"folder": folder / "empty"}
 
 
+def only_what_nothing_reads(folder):
+    for path in list(folder.rglob("*.nii.gz")):
+        path.rename(path.with_name(path.name.replace(".nii.gz", ".dcm")))
+
+
 def no_segmentation(folder):
     (folder / "case_1" / "case_1_seg.nii.gz").unlink()
 
@@ -520,6 +525,11 @@ KINDS = [
     (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
     (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
     (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
+    (
+        only_what_nothing_reads,
+        CohortError,
+        r"(?s)no case found.*not recognised: .*case_1_flair\.dcm",
+    ),
     (no_segmentation, CohortError, "case_1: no segmentation"),
     (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
     (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9 is outside scheme .brats2013"),
