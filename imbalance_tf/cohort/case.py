@@ -68,8 +68,8 @@ class Case:
     Raises
     ------
     ValueError
-        If the id cannot be the name of a file, the labels are no whole numbers, the shapes of the
-        arrays do not agree, or the arrays reach beyond the scan.
+        If the id cannot be the name of a file, the images are no floats or the labels no whole
+        numbers, the shapes of the arrays do not agree, or the arrays reach beyond the scan.
 
     Examples
     --------
@@ -95,6 +95,11 @@ class Case:
             raise ValueError(
                 f"case '{self.id}': labels is {self.labels.dtype}; class numbers (uint8) are "
                 f"expected, such as those of LabelScheme.to_classes"
+            )
+        if self.images.dtype.kind != "f":  # AIR would be another number, such as 251
+            raise ValueError(
+                f"case '{self.id}': images is {self.images.dtype}; z-scores over the brain "
+                f"(float16) are expected, with {AIR:g} as air"
             )
         shape = self.images.shape[:3]
         if self.images.ndim != 4 or not shape == self.labels.shape == self.brain.shape:

@@ -60,11 +60,18 @@ def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
         ) from error
 
 
+def nearest_folder(folder: Path, way_out: str) -> Path:
+    """A folder, or the nearest above it that is there; NotADirectoryError if that is none."""
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        what = "a link to nowhere" if nearest.is_symlink() else "a file"
+        raise NotADirectoryError(f"{folder} can be no folder: {nearest} is {what}; {way_out}")
+    return nearest
+
+
 def refuse_unwritable(folder: Path, way_out: str) -> None:
     """PermissionError if a folder, or the nearest above it that is there, cannot be written."""
-    # A link to nowhere is there, too, and cannot be written.
-    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    if not os.access(nearest_folder(folder, way_out), os.W_OK):
         raise PermissionError(f"the folder {folder} cannot be written; {way_out}")
 
 

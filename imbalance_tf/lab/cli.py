@@ -50,6 +50,11 @@ class _Refusals(click.Group):
 @click.version_option(package_name="imbalance-tf")
 def main():
     """A lab on class imbalance: which patches you put in a batch decides what a network learns."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        gone = "the folder in which you are was deleted; go to another (cd), and start again"
+        raise click.ClickException(gone) from error
     # For this process and the kernels that it starts, whatever else a person uses Keras for.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):

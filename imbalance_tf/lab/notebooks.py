@@ -13,7 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 import imbalance_tf
-from imbalance_tf.cohort.disk import room_for, set_aside, write_whole
+from imbalance_tf.cohort.disk import refuse_unwritable, room_for, set_aside, write_whole
 
 from .exercises import Kind, built
 from .pages import write_page
@@ -80,8 +80,7 @@ def write_notebooks(folder: Path, kind: Kind = "student") -> list[Path]:
     FileExistsError
         If one of them is there already; then nothing is written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; name a folder for the notebooks")
+    refuse_unwritable(folder.absolute(), "name another for the notebooks")
     texts = {folder / path.name: _text(path, kind) for path in notebook_paths()}
     if there := [target.name for target in texts if target.exists()]:
         raise FileExistsError(

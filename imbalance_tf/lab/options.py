@@ -37,6 +37,8 @@ class FilePath(click.ParamType):
             value.encode()
         except UnicodeEncodeError:
             self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
+        if not value and param.required:  # as of a variable of the shell that is not set
+            self.fail("it is empty; name one")
         return os.path.expanduser(value)
 
 

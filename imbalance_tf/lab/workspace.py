@@ -1,7 +1,6 @@
 """open_lab: with which every notebook starts: a cohort, its split, and the runs on it."""
 
 import errno
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import pandas as pd
 
 from imbalance_tf.cohort.arguments import expect, one_of, seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
-from imbalance_tf.cohort.disk import expanded
+from imbalance_tf.cohort.disk import expanded, nearest_folder
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.names import shown
 from imbalance_tf.phantom.writing import write_phantom_cohort
@@ -24,7 +23,7 @@ from imbalance_tf.training.arms import Arm, TwoStage, changed
 from imbalance_tf.training.config import ExperimentConfig
 from imbalance_tf.training.experiment import run_experiment, run_folder
 from imbalance_tf.training.result import ExperimentResult
-from imbalance_tf.training.studies import STUDIES, Study
+from imbalance_tf.training.studies import Study, study_named
 from imbalance_tf.training.study_run import run_study
 
 from .profiles import TEST_SHARE, Profile, fastest_precision, profile_named
@@ -133,10 +132,7 @@ class Lab:
         **changes
             Settings of the study, such as ``seeds=3``.
         """
-        study = STUDIES.get(study, study) if isinstance(study, str) else study
-        known = f"a Study, or one of {', '.join(STUDIES)}"
-        expect(isinstance(study, Study), known, study=study)
-        study, like = replace(study, **changes), self.config("balanced")
+        study, like = replace(study_named(study), **changes), self.config("balanced")
         if study.cohorts is None:
             cohort = self.opener if client and self.opener else self.cohort
             with _resumable():
@@ -198,8 +194,6 @@ def open_lab(
         for name, count in {"cases": cases, "test_cases": test_cases}.items()
     )
     one_of("raise", "skip", on_error=on_error)
-    for name, path in {"data": data, "out": out}.items():
-        expect(isinstance(path, str | os.PathLike), "a path", **{name: path})
     expect(isinstance(files, Mapping | None), "a mapping of roles to patterns", files=files)
     out = expanded(out or Path("results") / chosen.name).resolve()
     if files and not data:
@@ -209,6 +203,7 @@ def open_lab(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
             f"folder of your own: give that as data="
         )
+    nearest_folder(out, "give another: --out, out=")
     folder = expanded(data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:

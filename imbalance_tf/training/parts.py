@@ -150,7 +150,7 @@ def _add_used(member: Any, used: dict[str, str]) -> None:
     if not inspect.isfunction(member):
         return
     around = inspect.getclosurevars(member).nonlocals
-    file = {name: member.__globals__.get(name) for name in _names(member.__code__)}
+    file = {name: member.__globals__.get(name) for name in sorted(_names(member.__code__))}
     for name, value in {**file, **around}.items():
         if name in used or value is None or isinstance(value, Part):
             continue

@@ -166,3 +166,12 @@ STUDIES: Mapping[str, Study] = {
     )
 }
 """The studies of this project, by name."""
+
+
+def study_named(study: str | Study) -> Study:
+    """The study of this name, or the study itself; ValueError with the known names otherwise."""
+    if isinstance(study, Study):
+        return study
+    known = isinstance(study, str) and study in STUDIES
+    expect(known, f"a Study, or one of {', '.join(STUDIES)}", study=study)
+    return STUDIES[study]

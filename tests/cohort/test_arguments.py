@@ -115,8 +115,8 @@ REFUSED = {
     "make=None": lambda: check_sampler(None),
     "made=None": lambda: check_sampler(lambda cohort, seed: None),
     r"profile=\['lab'\]": lambda: open_lab(["lab"]),
-    "out=3": lambda: open_lab("smoke", out=3),
-    "data=array": lambda: open_lab("smoke", data=np.array(["a", "b"])),
+    "path=3.5": lambda: open_lab("smoke", out=3.5),
+    "path=7": lambda: open_lab("smoke", data=7),
     "files='flair=x'": lambda: open_lab("smoke", files="flair=x"),
     "on_error='ignore'": lambda: open_lab("smoke", on_error="ignore"),
     r"test_cases=\[\]": lambda: open_lab("smoke", test_cases=[]),
@@ -144,6 +144,9 @@ REFUSED = {
     "precision='float8'": lambda: unet(channels=1, classes=5, precision="float8"),
     "cases=1.5": lambda: write_phantom_cohort("nowhere", cases=1.5),
     "volume=nan": lambda: write_phantom_cohort("nowhere", cases=1, volume=NAN),
+    "images is uint8": lambda: Case(
+        "a", np.zeros((1, 2, 2, 1), np.uint8), np.zeros((1, 2, 2), np.uint8), [[[1]]]
+    ),
     "labels is float64": lambda: Case("a", np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2)), [[[1]]]),
 }
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -115,8 +116,44 @@ def test_an_output_folder_that_cannot_be_written_is_refused(case_folder, tmp_pat
     (tmp_path / "file").write_text("not a folder")
     result = _invoke("run", "--data", case_folder, "--out", tmp_path / "file" / "out")
     assert result.exit_code == 1
-    assert "cannot be written; choose another" in result.stderr
+    assert "file is a file; choose another" in result.stderr
     assert (tmp_path / "file").read_text() == "not a folder"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("place", ["file", "file/deeper", "link", "link/deeper"])
+@pytest.mark.parametrize("command", ["run", "study paper", "notebooks"])
+def test_what_can_be_no_folder_is_named_with_the_way_out(tmp_path, place, command):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "file" / "nowhere")
+    option = [] if command == "notebooks" else ["--profile", "smoke", "--out"]
+    result = CliRunner().invoke(main, [*command.split(), *option, str(tmp_path / place)])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "can be no folder: " in result.stderr
+    assert "; choose another" in result.stderr or "another" in result.stderr.split(";")[-1]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("command", ["notebooks", "phantom", "check", "handout"])
+def test_the_name_of_a_folder_may_not_be_empty(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [command, ""])
+    assert result.exit_code == 2
+    assert "it is empty; name one" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such a folder cannot be deleted")
+@pytest.mark.parametrize("command", ["run", "study paper", "notebooks x", "setup-check"])
+def test_in_a_folder_that_was_deleted_one_is_told_to_leave(tmp_path, monkeypatch, command):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == 1
+    assert "was deleted; go to another (cd)" in result.stderr
 
 
 def test_the_results_of_other_settings_are_not_overwritten(case_folder, tmp_path):
