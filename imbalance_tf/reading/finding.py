@@ -190,7 +190,10 @@ def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) 
         elif not paths:
             what = "no segmentation" if role == "labels" else f"no file for '{role}'"
             others = "" if role in ("labels", "brain") else ", or choose modalities all cases have"
-            problems.append(f"{where}: {what} (looked for {names}); add it{others}")
+            problems.append(
+                f"{where}: {what} (looked for {names}); add it, or say how it is called: "
+                f"files=... (command line: --file){others}"
+            )
     return problems
 
 

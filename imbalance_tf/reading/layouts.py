@@ -236,7 +236,9 @@ def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:
             expect_name(name, "a channel")
             expect(name not in ("labels", "brain"), "another name", channel=name)
         names = {f"{int(number):04}": name for number, name in channels.items()}
-        classes = {str(key): str(name) for key, name in said.get("labels", {}).items()}
+        pairs = said.get("labels", {}).items()  # number and name; in version 2 the other way round
+        pairs = (pair if pair[0].isdecimal() else pair[::-1] for pair in pairs)
+        classes = {str(number): str(name) for number, name in pairs}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CohortError(
             dataset,

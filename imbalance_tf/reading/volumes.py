@@ -141,8 +141,12 @@ def _meta_image(path: Path) -> nib.Nifti1Image:
             f'pip install "imbalance_tf[mha]"'
         ) from error
     refuse_absent(path)
-    if not str(path).isprintable():  # bytes that are no UTF-8 would end the process in C++
-        raise ScanError(f"{path}: SimpleITK cannot take this name; rename the file or its folder")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # in C++ it would end the process
+        raise ScanError(
+            f"{path}: SimpleITK cannot take this name; rename the file or its folder"
+        ) from error
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         image = sitk.ReadImage(str(path))

@@ -424,9 +424,15 @@ def test_the_channels_of_4d_files_are_in_the_order_of_their_dataset_json(tmp_pat
         assert np.array_equal(found, expected)
 
 
-def test_4d_files_with_classes_of_their_own_ask_for_a_scheme(tmp_path):
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"0": "background", "1": "necrosis", "2": "edema", "3": "enhancing"},
+        {"background": 0, "edema": 1, "enhancing": 2, "non-enhancing": 3},
+    ],
+)
+def test_4d_files_with_classes_of_their_own_ask_for_a_scheme(tmp_path, labels):
     decathlon(tmp_path, _labels((1, 2, 3)))
-    labels = {"0": "background", "1": "necrosis", "2": "edema", "3": "enhancing"}
     modality = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
     (tmp_path / "dataset.json").write_text(json.dumps({"modality": modality, "labels": labels}))
     with pytest.raises(CohortError, match=r"each dataset numbers its classes anew.*--scheme"):
