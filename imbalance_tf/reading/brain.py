@@ -57,8 +57,15 @@ def _air(scan: Volume, brain: np.ndarray | None) -> float:
         places = [np.concatenate([part.ravel() for part in parts]) for parts in _borders(scan.data)]
     for place in places:
         values, counts = np.unique(place, return_counts=True)
-        if counts.size and counts.max() >= 0.5 * counts.sum():
-            return values[counts.argmax()]
+        if not counts.size or counts.max() < 0.5 * counts.sum():
+            continue
+        *_, second, first = [None, *np.argsort(counts)]
+        if brain is None and second is not None and counts[second] >= 0.1 * counts.sum():
+            raise ScanError(
+                f"{scan.path}: both {values[first]:g} and {values[second]:g} fill its borders, as "
+                f"if it was padded; give all that is not brain one value"
+            )
+        return values[first]
     if brain is None:
         raise ScanError(
             f"{scan.path}: no constant background, neither at the faces nor at the edges of the "

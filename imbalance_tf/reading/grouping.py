@@ -119,8 +119,9 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
             for role, its_paths in held.items():
                 together[role] += its_paths
         # A folder can be one case, whatever its files are called: in BraTS 2020, one file of a
-        # case has a foreign name.
-        single = place.absolute().name in cases
+        # case has a foreign name. Where there is no other folder, they may be of two cases.
+        one_each = len(places) > 1 and all(len(each) == 1 for each in together.values())
+        single = one_each or place.absolute().name in cases
         several = sum(map(_is_whole, cases.values())) > 1 or (len(cases) > 1 and not single)
         if layout.by_name or several:
             named += [(case, place, held) for case, held in cases.items()]

@@ -59,7 +59,7 @@ class Layout:
             return folder
         # BraTS 2013, and some unpackers, put each file in its own folder: A/A_t1.nii/A_t1.nii
         parent = path.absolute().parent
-        inner = parent.name.startswith("VSD.") or parent.suffix == ".nii"
+        inner = parent.name.startswith("VSD.") or parent.name.lower().endswith((".nii", ".nii.gz"))
         return path.parent.parent if inner else path.parent
 
 

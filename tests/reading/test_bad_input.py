@@ -387,6 +387,13 @@ def one_outlier(folder):
     save(path, scan)
 
 
+def padded_with_another_value(folder):
+    path = folder / "case_1" / "case_1_t1.nii.gz"
+    scan = nib.load(path).get_fdata().astype(np.float32)
+    scan[:4] = -1
+    save(path, scan)
+
+
 def mask_of_the_air(folder):
     for case in ("case_0", "case_1", "case_2"):
         scan = nib.load(folder / case / f"{case}_t1.nii.gz").get_fdata()
@@ -492,6 +499,7 @@ KINDS = [
     (labels_from_1, CohortError, "case_1_seg.nii.gz: no voxel has the value 0, .*: renumber"),
     (labels_beside_the_brain, CohortError, "case_1_seg.nii.gz: 3.. of 3.. tumour voxels lie where"),
     (one_outlier, CohortError, r"case_1_t1.nii.gz: the same value in 100% .* values from -3e\+38"),
+    (padded_with_another_value, CohortError, "case_1_t1.nii.gz: both 0 and -1 fill its borders"),
     (mask_of_the_air, CohortError, "case_1_t1.nii.gz: the same value in .*mend the mask if it hol"),
     (one_scan_under_two_names, CohortError, "case_1_t1.nii.gz: t1 is the same as flair; fetch"),
     (segmentation_as_a_scan, CohortError, "case_1_t1.nii.gz: t1 is the same as the segmentation"),

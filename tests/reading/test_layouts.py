@@ -205,6 +205,16 @@ def test_odd_names_are_read(tmp_path, change):
     assert cohort.scheme is SCHEMES["brats2017"]
 
 
+def test_folders_of_one_case_may_call_each_file_as_they_like(tmp_path):
+    brats2017(tmp_path, _labels((1, 2, 4)))
+    (tmp_path / "Brats17_TCIA_1").rename(tmp_path / "p1")
+    brats2017(tmp_path, _labels((1, 2, 4)))
+    (tmp_path / "Brats17_TCIA_1").rename(tmp_path / "p2")
+    for number, path in enumerate(sorted(tmp_path.rglob("*.nii.gz"))):
+        path.rename(path.with_name(path.name.replace("Brats17_TCIA_1", f"scan{number}")))
+    assert load_cohort(tmp_path).case_ids == ("p1", "p2")
+
+
 def test_names_of_2023_with_a_capital_are_read(tmp_path):
     _nifti(tmp_path, _labels((1, 2, 3)), "BraTS-GLI-1", ("t1n", "t2W", "t2f"), "-")
     assert load_cohort(tmp_path).modalities == ("t1", "t2", "flair")
@@ -338,10 +348,13 @@ def test_a_folder_can_be_named_from_within(tmp_path, monkeypatch):
     assert len(cohort.modalities) == 4
 
 
-def test_files_unpacked_into_folders_of_their_own_name(tmp_path):
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_files_unpacked_into_folders_of_their_own_name(tmp_path, suffix):
     brats2017(tmp_path, _labels((1, 2, 4)))
     for path in list(tmp_path.rglob("*.nii.gz")):
-        inner = path.with_suffix("")  # A_t1.nii/A_t1.nii.gz, as some unpackers leave it
+        # A_t1.nii/A_t1.nii.gz, as some unpackers leave it
+        path = path.rename(tmp_path / path.name)
+        inner = tmp_path / "Brats17_TCIA_1" / path.name.replace(".nii.gz", suffix)
         inner.mkdir()
         path.rename(inner / path.name)
     assert load_cohort(tmp_path).case_ids == ("Brats17_TCIA_1",)
