@@ -108,7 +108,7 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
     ValueError
         If the notebook has no such parameter. (Papermill would only warn.)
     NotebookError
-        If a cell fails. The notebook is kept as far as it was executed.
+        If a cell fails, or no kernel starts. The notebook is kept as far as it was executed.
     """
     known = papermill.inspect_notebook(_as_path(source))
     if unknown := sorted(set(parameters) - set(known)):
@@ -148,6 +148,12 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         raise NotebookError(
             f"{source.name}: the kernel died (out of memory?). Start again, and the training goes "
             f"on from its last finished epoch.\nThe notebook as far as it came: {executed}"
+        ) from error
+    except RuntimeError as error:  # it never came alive
+        raise NotebookError(
+            f"{source.name}: no kernel could be started ({error}). What this says tells why: "
+            f"{sys.executable} -m ipykernel_launcher. IPYTHONDIR and JUPYTER_RUNTIME_DIR, if they "
+            f"are set, have to be folders that can be written"
         ) from error
     finally:
         solved.unlink(missing_ok=True)

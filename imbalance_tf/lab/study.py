@@ -35,7 +35,7 @@ def study_of(name: str) -> Study:
     ------
     ValueError
         If there is no such study or file, the file stops with an error, or it has neither arm nor
-        study, or more than one.
+        study, or more than one, or the name of one of `STUDIES`.
     """
     if name in STUDIES:
         return STUDIES[name]
@@ -54,12 +54,23 @@ def study_of(name: str) -> Study:
             f"{path} defines the studies {names}; one is expected: make a file of each"
         )
     if studies:
-        return studies[0]
+        return _of_another_name(studies[0], path)
     arms = [value for value in own if isinstance(value, Arm | TwoStage)]
     if not arms:
         raise ValueError(f"{path} defines no Arm, TwoStage or Study, such as mine = Arm('mine')")
     both = {id(arm): arm for arm in (*map(arm_named, PAPER_ARMS), *arms)}
-    return Study(path.stem, f"How do the arms of {path.name} compare?", tuple(both.values()))
+    question = f"How do the arms of {path.name} compare?"
+    return _of_another_name(Study(path.stem, question, tuple(both.values())), path)
+
+
+def _of_another_name(study: Study, path: Path) -> Study:
+    """The study of a file; ValueError if its table would stand in for that of one of ours."""
+    if study.name in STUDIES:
+        raise ValueError(
+            f"{path}: '{study.name}' is a study of the package, whose table that of this one would "
+            f"replace; choose another name, of the file or the study"
+        )
+    return study
 
 
 def _executed(path: Path) -> ModuleType:

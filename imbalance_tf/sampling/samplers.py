@@ -242,6 +242,7 @@ def by_name(shares):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from imbalance_tf.sampling.samplers import by_name
     >>> by_name(pd.Series({"edema": 0.3, "healthy": 0.7}))
     {'edema': 0.3, 'healthy': 0.7}

@@ -16,11 +16,13 @@ from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.names import shown
+from imbalance_tf.sampling.samplers import as_shares
 
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
 from .result import ExperimentResult
 from .studies import Study
+from .task import task_of
 
 Opener = Callable[[], Cohort]
 
@@ -76,7 +78,8 @@ def run_study(
     Raises
     ------
     ValueError
-        If an argument is of another type, or there are more folds than cases.
+        If an argument is of another type, there are more folds than cases, or the training cases
+        of a fold lack a class that an arm samples; before anything is trained.
 
     Returns
     -------
@@ -110,6 +113,8 @@ def run_study(
         for fold in range(study.folds)
         for config in study.configs(like)
     ]
+    for run in runs:
+        _refuse_absent(run, opened)
     missing = [run for run in runs if not run_folder(*run.arguments(opened)).exists()]
     if missing and client is None:
         _report(((run, _seconds(run, opened)) for run in missing), len(missing))
@@ -118,6 +123,23 @@ def run_study(
         for run in missing:
             remove_private(*run.arguments(opened))
     return pd.concat([_rows(study, run, opened) for run in runs], ignore_index=True)
+
+
+def _refuse_absent(run: _Run, cohort: Cohort) -> None:
+    """ValueError if batches of a run are to hold a class that its training cases lack; or as
+    `as_shares`."""
+    _, train, _, _ = run.arguments(cohort)
+    for step in (step for training in run.config.trainings() for step in training.chain):
+        task = task_of(step.task, train.scheme.classes)
+        counts = task.counts(train)
+        shares = as_shares(step.arm.sampling.class_shares(counts, task.names), task.names)
+        of_each = zip(task.names, counts, shares, strict=True)
+        if absent := [name for name, count, share in of_each if share > 0 and count == 0]:
+            raise ValueError(
+                f"{run} cannot be trained: none of its {len(train)} training cases has "
+                f"{', '.join(absent)}; take fewer folds or another seed, leave the arm out, or add "
+                f"cases"
+            )
 
 
 def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from imbalance_tf import open_lab
+from imbalance_tf.lab import notebooks
 from imbalance_tf.lab.cli import main
-from imbalance_tf.lab.notebooks import execute_notebook
+from imbalance_tf.lab.notebooks import NotebookError, execute_notebook
 
 COMMAND = [sys.executable, "-m", "imbalance_tf.lab.cli"]
 
@@ -116,6 +117,15 @@ def test_braces_in_a_folder_are_no_template_and_another_python3_is_not_used(tmp_
     executed = execute_notebook(source, out, {"x": 3})
     assert executed == out / "notebooks" / "{x}.ipynb"
     assert f"3 {sys.executable}" in executed.read_text()
+
+
+@pytest.mark.bad_input
+def test_a_kernel_that_cannot_start_says_what_to_look_at(tmp_path, monkeypatch):
+    dies = {"argv": [sys.executable, "-c", ""], "display_name": "x", "language": "python"}
+    monkeypatch.setattr(notebooks, "get_kernel_dict", lambda: dies)
+    source = _notebook(tmp_path / "x.ipynb", "print(x)")
+    with pytest.raises(NotebookError, match=r"x.ipynb: no kernel could be started .*IPYTHONDIR"):
+        execute_notebook(source, tmp_path / "out", {"x": 3})
 
 
 def test_shared_results_that_are_only_to_be_read_are_opened(case_folder, tmp_path, monkeypatch):

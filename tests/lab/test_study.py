@@ -133,6 +133,16 @@ def test_a_file_stands_in_for_no_other_module(own_file, name):
     assert sys.modules.get(name) is before
 
 
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("paper", ARM), ("x", "from imbalance_tf import Study\na = Study('length', '?', ['hard'])")],
+)
+def test_an_own_study_takes_the_place_of_none_of_ours(own_file, name, text):
+    with pytest.raises(ValueError, match=r"is a study of the package.*choose another name"):
+        study_of(own_file(name, text))
+
+
 def test_an_arm_with_two_names_in_a_file_is_one(own_file):
     text = "from imbalance_tf import ARMS, Arm\na = Arm('x')\nb = a\nrandom = ARMS['random']"
     assert [arm.name for arm in study_of(own_file("two", text)).arms] == [*PAPER_ARMS, "x"]

@@ -14,10 +14,13 @@ import pytest
 
 from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
 from imbalance_tf.training.arms import ARMS, Arm
+from imbalance_tf.training.batches import Balanced
 from imbalance_tf.training.experiment import remove_private, run_folder
 from imbalance_tf.training.studies import STUDIES, Study
 from imbalance_tf.training.study_run import run_study
 from imbalance_tf.training.study_table import read_study, write_study
+
+from ..conftest import relabelled
 
 LIKE = ExperimentConfig("random", epochs=2, steps=2, batch_size=10, patch_size=24)
 STUDY = Study(
@@ -154,6 +157,26 @@ def test_arguments_of_a_study_are_named(cohort, tmp_path, change, words):
     asked = {"study": STUDY, "cohort": cohort, "out": tmp_path, "like": LIKE, **change}
     with pytest.raises(ValueError, match=words):
         run_study(**asked)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("arms", "words"),
+    [
+        (["random", "balanced"], r"balanced, 4 batches, fold \d of 3.*has enhancing; take fewer"),
+        (["two classifiers"], "none of its 2 training cases has enhancing"),
+        (["balanced, natural head"], "none of its 2 training cases has enhancing"),
+        ([Arm("x", sampling=Balanced({"helthy": 1}))], r"shares names \['helthy'\]"),
+        ([Arm("x", sampling=Balanced([0.5, 0.5]))], "5 shares from 0 that add up to 1"),
+    ],
+)
+def test_a_fold_that_lacks_a_class_is_refused_before_anything_is_trained(
+    cohort, tmp_path, arms, words
+):
+    one = relabelled(cohort, lambda case: case.labels * (case.labels < 4 + (case.id == "large")))
+    with pytest.raises(ValueError, match=words):
+        run_study(Study("x", "?", arms, folds=3), one, tmp_path, like=LIKE)
     assert not list(tmp_path.iterdir())
 
 

@@ -156,7 +156,7 @@ def test_a_case_may_not_be_in_both_cohorts(split, phantom, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-NAMES = ("001", "1e5", "NA", "True", "0x1F", "inf", "2026-11-26", " 7", "a,b", "null")
+NAMES = ("001", "1e5", "NA", "True", "0x1F", "inf", "2026-11-26", "7.0", "a,b", "null")
 
 
 def test_names_of_cases_are_text_whatever_they_look_like(tmp_path, write_case):
