@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from .profiles import PROFILES
 
@@ -37,8 +38,9 @@ class FilePath(click.ParamType):
             value.encode()
         except UnicodeEncodeError:
             self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
-        if not value and param.required:  # as of a variable of the shell that is not set
-            self.fail("it is empty; name one")
+        given = ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+        if not value and given:  # as of a variable of the shell that is not set
+            self.fail("it is empty; name one, or leave it out")
         return os.path.expanduser(value)
 
 

@@ -136,10 +136,13 @@ def test_what_can_be_no_folder_is_named_with_the_way_out(tmp_path, place, comman
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("command", ["notebooks", "phantom", "check", "handout"])
+@pytest.mark.parametrize(
+    "command", ["notebooks", "phantom", "check", "handout", "study", "run --data", "run --out"]
+)
 def test_the_name_of_a_folder_may_not_be_empty(tmp_path, monkeypatch, command):
+    """As of a variable that is not set: --data would be the embedded cohort, without a word."""
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, [command, ""])
+    result = CliRunner().invoke(main, [*command.split(), ""])
     assert result.exit_code == 2
     assert "it is empty; name one" in result.stderr
     assert not list(tmp_path.iterdir())
