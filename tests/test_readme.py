@@ -86,6 +86,19 @@ def test_the_engine_is_described_by_what_was_measured():
     assert f"the slowest of ours made {round(slowest, -3):,.0f}" in README.read_text()
 
 
+def test_what_precision_does_is_what_was_measured():
+    runs = pd.read_json(ROOT / "benchmarks" / "precision_dice.json")
+    runs = runs.set_index("precision").groupby(["strategy", "region"])["dice"]
+    outside = {}
+    for which, dice in runs:
+        exact, mean = dice["float32"], dice["mixed_bfloat16"].mean()
+        if not exact.min() <= mean <= exact.max():
+            outside[which] = f"{mean:.3f}, and float32 gave {exact.min():.3f} to {exact.max():.3f}"
+    assert (len(runs), list(outside)) == (9, [("hard", "active")])
+    readme = " ".join(README.read_text().split())
+    assert f"the active tumour with hard examples, it was {outside['hard', 'active']}." in readme
+
+
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):
     for number in range(3):
         write_case(
