@@ -86,6 +86,14 @@ def test_the_engine_is_described_by_what_was_measured():
     assert f"the slowest of ours made {round(slowest, -3):,.0f}" in README.read_text()
 
 
+def test_the_time_to_a_result_is_what_was_measured():
+    rows = pd.read_json(ROOT / "benchmarks" / "peer_lab.json")["mixed_bfloat16"]
+    found = {row["name"]: row["total"] for row in rows}
+    text = "takes {imbalance_tf:.1f} minutes here, and {MONAI:.1f} in PyTorch fed by MONAI, "
+    said = (text + "{TorchIO:.1f} fed by TorchIO").format(**found)
+    assert said in " ".join(README.read_text().split())
+
+
 def test_what_precision_does_is_what_was_measured():
     runs = pd.read_json(ROOT / "benchmarks" / "precision_dice.json")
     runs = runs.set_index("precision").groupby(["strategy", "region"])["dice"]
