@@ -18,9 +18,11 @@ collect_ignore = ["browser"]  # those are for `pytest tests/browser`
 
 def pytest_collection_modifyitems(items):
     """With pytest-xdist, the tests of a file run in one process, and so do all that read the smoke
-    run: they share what takes long to make."""
+    run: they share what takes long to make, and are slow therefore."""
     for item in items:
         shared = "smoke" in getattr(item, "fixturenames", ())
+        if shared:
+            item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.xdist_group("smoke" if shared else item.path.name))
 
 

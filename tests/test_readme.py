@@ -107,6 +107,7 @@ def test_what_precision_does_is_what_was_measured():
     assert f"the active tumour with hard examples, it was {outside['hard', 'active']}." in readme
 
 
+@pytest.mark.slow
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, write_case):
     for number in range(3):
         write_case(

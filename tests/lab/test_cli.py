@@ -236,6 +236,7 @@ def test_a_refused_cohort_deletes_nothing_of_a_person(case_folder, tmp_path, whe
     assert not (tmp_path / "newdir").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_real_cases_is_not_called_synthetic(case_folder, phantom, tmp_path):
     shutil.copy(phantom / "cohort.json", case_folder / "cohort.json")
     lab = open_lab("smoke", data=case_folder, out=tmp_path / "out")
@@ -280,6 +281,7 @@ def test_bad_options_are_named(arguments, words):
     assert words in result.stderr
 
 
+@pytest.mark.slow
 def test_phantom_writes_a_cohort_and_refuses_to_mix_two(tmp_path):
     written = _invoke("phantom", tmp_path / "p", "--cases", 1, "--slice-thickness", 10)
     assert written.exit_code == 0, written.output

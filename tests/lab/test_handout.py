@@ -29,6 +29,9 @@ profiles.fastest_precision = lambda: "float32"
 """
 
 
+pytestmark = pytest.mark.slow  # each takes a finished lab
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, phantom):
     """A lab with the runs of the paper; that its notebooks were executed is made up."""

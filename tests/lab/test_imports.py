@@ -30,6 +30,7 @@ def test_help_loads_nothing_heavy():
     assert not _loaded(code) & {"tensorflow", "keras", "numpy", "pandas", "nilearn", "papermill"}
 
 
+@pytest.mark.slow
 def test_the_embedded_cohort_is_written_and_read_without_tensorflow(tmp_path):
     code = (
         "from imbalance_tf.lab.cli import main\n"
@@ -54,6 +55,7 @@ def test_every_public_name_is_there_with_a_docstring(name):
         assert public.__doc__.strip()
 
 
+@pytest.mark.slow
 def test_tensorflow_starts_without_a_word(fresh_environment):
     done = subprocess.run(
         [
@@ -70,6 +72,7 @@ def test_tensorflow_starts_without_a_word(fresh_environment):
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, "1"), ("0", "0")])
+@pytest.mark.slow
 def test_onednn_is_used_unless_a_person_says_no(fresh_environment, asked, used):
     """By itself TensorFlow leaves it out on older processors; it reads this when it is loaded."""
     variable = "TF_ENABLE_ONEDNN_OPTS"
@@ -112,6 +115,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are spawned")
+@pytest.mark.slow
 def test_a_process_may_fork_after_the_import(fresh_environment):
     """Linux's default before Python 3.14; a TensorFlow that has run an operation would hang."""
     done = subprocess.run(
@@ -124,6 +128,7 @@ def test_a_process_may_fork_after_the_import(fresh_environment):
     assert done.stdout == "[(1, 4, 4, 2), (1, 4, 4, 2)]\n", done.stderr
 
 
+@pytest.mark.slow
 def test_devices_and_threads_can_be_set_after_the_import(fresh_environment):
     code = """
 import imbalance_tf

@@ -172,6 +172,7 @@ MAKE = "import imbalance_tf; print(imbalance_tf.patch_cnn(channels=1, classes=2)
     ],
     ids=lambda value: None if isinstance(value, str) else str(value),
 )
+@pytest.mark.slow
 def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, variables, words):
     """Here or where the models are made: none may train another model in silence."""
     (tmp_path / "keras.json").write_text(json.dumps(variables))
@@ -197,6 +198,7 @@ def test_settings_of_keras_are_overruled_or_refused_with_their_source(tmp_path, 
         ("MPLBACKEND", "nonsense", "environment variables that begin with KERAS_ or MPL"),
     ],
 )
+@pytest.mark.slow
 def test_a_variable_that_ends_the_process_does_not_end_it_in_silence(variable, value, words):
     environment = {**os.environ, variable: value}
     done = subprocess.run([sys.executable, "-c", MAKE], capture_output=True, env=environment)

@@ -90,6 +90,7 @@ def test_one_tagged_annotated_parameters_cell(path):
         assert parameter["help"]
 
 
+@pytest.mark.slow
 def test_the_lab_leaves_all_that_it_promises(smoke):
     out, printed = smoke
     for name in NAMES:
@@ -131,6 +132,7 @@ def test_executed_notebooks_have_no_noise_and_no_control_codes(smoke):
                 assert not NOISE.search(text), text
 
 
+@pytest.mark.slow
 def test_no_cell_draws_a_figure_without_showing_it(smoke):
     for name in NAMES:
         executed = nbformat.read(smoke[0] / "notebooks" / f"{name}.ipynb", as_version=4)
@@ -162,6 +164,7 @@ def test_the_pages_load_nothing_from_the_network(smoke):
         assert not re.findall(r"https?://[\w.-]*(?:cdn|unpkg)", page)
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_what_is_there(smoke, run_smoke):
     out, printed = smoke
     kept = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.is_file()}
@@ -187,6 +190,7 @@ def test_the_links_of_a_page_lead_to_something(smoke):
 
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path):
     """A person presses the keys again; nothing is bound to something else, or drawn on."""
     out, _ = smoke
@@ -201,6 +205,7 @@ def test_every_cell_can_be_run_twice_with_the_same_result(smoke, path, tmp_path)
 
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_students_notebook_runs_before_anything_is_written_in_it(smoke, path, tmp_path):
     student = built(path, "student")
     checked = _tagged(student, "check")
@@ -250,6 +255,7 @@ def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
         assert "my answer" not in executed.read_text()
 
 
+@pytest.mark.slow
 def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_case):
     """In any order, by papermill itself, on a folder of cases, with BraTS 2013's kind of names."""
     case_folder = tmp_path / "cases"
@@ -269,6 +275,7 @@ def test_the_comparison_alone_runs_the_whole_lab_on_real_files(tmp_path, write_c
     assert len(list((tmp_path / "out" / "runs").glob("[!.]*"))) == 3
 
 
+@pytest.mark.slow
 def test_another_disease_goes_through_the_whole_lab(tmp_path, run_smoke):
     """Two classes, one region, a scheme from a TOML file: nothing in the lab is about tumours."""
     cases = write_phantom_cohort(
@@ -285,6 +292,7 @@ def test_another_disease_goes_through_the_whole_lab(tmp_path, run_smoke):
         assert "enhancing" not in "".join(printed)
 
 
+@pytest.mark.slow
 def test_one_notebook_is_run_by_its_number(tmp_path, run_smoke):
     printed = run_smoke(tmp_path, "01")
     out = tmp_path / "results" / "smoke"

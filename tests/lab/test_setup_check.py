@@ -20,6 +20,7 @@ def _said(monkeypatch, trained="2000.0", code=0, error=""):
     return CliRunner().invoke(main, ["setup-check"])
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_ready(fresh_environment):
     """As a person asks; on the machine that runs the tests, which is one."""
     done = subprocess.run(

@@ -191,6 +191,7 @@ def test_a_study_at_other_lengths_keeps_the_command_that_asks_for_them(monkeypat
 @pytest.mark.parametrize(
     ("text", "name", "lines"), [(ARM, "mostly healthy", 5), (IDEA, "smoothed", 25)]
 )
+@pytest.mark.slow
 def test_a_new_arm_and_a_new_idea_appear_everywhere(
     own_file, tmp_path, monkeypatch, text, name, lines
 ):
@@ -233,6 +234,7 @@ def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
     cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
 
 
+@pytest.mark.slow
 def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
     from imbalance_tf import Arm, Balanced
 

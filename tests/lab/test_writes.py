@@ -36,6 +36,7 @@ json.dump([opened, renamed], sys.stdout)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.slow
 def test_every_file_is_written_under_another_name_first(tmp_path, case_folder, fresh_environment):
     out = tmp_path / "out"
     done = subprocess.run(

@@ -104,6 +104,7 @@ def _model(body):
 
 
 @pytest.mark.parametrize("body", EXACT.values(), ids=EXACT)
+@pytest.mark.slow
 def test_a_graph_has_the_dense_form_that_its_patches_say(body):
     model = _model(body)
     images = 3 * np.random.default_rng(0).normal(size=(2, 9, 14, 2)).astype(np.float32)

@@ -23,6 +23,7 @@ def _patchwise(model, images, centres):
     seed=st.integers(0, 99),
 )
 @settings(deadline=None, max_examples=12)
+@pytest.mark.slow
 def test_segment_is_the_patch_model_at_every_voxel(size, height, width, slices, seed):
     generator = np.random.default_rng(seed)
     model = patch_cnn(channels=2, classes=5, patch_size=size, seed=seed)
@@ -90,6 +91,7 @@ def test_any_chain_of_convolutions_and_pools_has_a_dense_form(pools):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 40), (33, 25)])
+@pytest.mark.slow
 def test_the_dense_form_is_a_keras_model_of_any_slice_size(size, tmp_path):
     generator = np.random.default_rng(2)
     model = patch_cnn(channels=2, classes=5, patch_size=31)

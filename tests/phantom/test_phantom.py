@@ -60,6 +60,7 @@ def tiny_cases(monkeypatch):
     monkeypatch.setattr(writing, "make_case", make_case)
 
 
+@pytest.mark.slow
 def test_files_follow_the_naming_of_brats(cohort):
     names = {str(p.relative_to(cohort)) for p in cohort.rglob("*") if p.is_file()}
     cases = [f"phantom_{n:03d}" for n in range(CASES)]
@@ -68,6 +69,7 @@ def test_files_follow_the_naming_of_brats(cohort):
 
 
 @pytest.mark.parametrize("kind", [*IMAGES, "seg"])
+@pytest.mark.slow
 def test_headers_are_those_of_brats(cohort, kind):
     image = nib.load(cohort / "phantom_001" / f"phantom_001_{kind}.nii.gz")
     assert image.shape == (240, 240, 155 // THICKNESS)
@@ -143,6 +145,7 @@ def test_brain_is_not_its_mirror_image(cohort):
 
 
 @pytest.mark.parametrize("disease", ["glioma", "lesions"])
+@pytest.mark.slow
 def test_a_disease_can_be_made_rarer(disease):
     usual, rarer = (
         (make_case(0, 0, slice_thickness=5, disease=disease, volume=volume)["seg"] > 0).sum()
@@ -151,6 +154,7 @@ def test_a_disease_can_be_made_rarer(disease):
     assert rarer / usual == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_disease_can_be_made_clearer():
     """The same places, and a mean that is that much further from the brain around it."""
     apart = {}
@@ -171,6 +175,7 @@ def test_cases_differ(cohort):
     assert max(means) > 1.2 * min(means)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_whatever_the_number_of_cases(tmp_path):
     one, two = write(tmp_path / "one"), write(tmp_path / "two", cases=2)
     first, second = contents(one), contents(two)
@@ -243,6 +248,7 @@ def test_interruption_leaves_no_half_written_case(tiny_cases, tmp_path, monkeypa
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_command_line_leaves_whole_cases_only(tmp_path):
     command = [sys.executable, "-m", "imbalance_tf.lab.cli", "phantom", str(tmp_path / "cohort")]
     started = subprocess.Popen(
@@ -394,6 +400,7 @@ def test_cells_and_edema_go_further_in_white_matter_than_in_grey(grown):
         assert np.median(field[white]) > np.median(field[cortex])
 
 
+@pytest.mark.slow
 def test_edema_leaves_cortex_and_ventricles_alone(cohort):
     for number in range(2):
         tissue = true_tissue(SEED, number, slice_thickness=THICKNESS)
@@ -405,6 +412,7 @@ def test_edema_leaves_cortex_and_ventricles_alone(cohort):
         assert not labels[tissue.compartment == 0].any()
 
 
+@pytest.mark.slow
 def test_white_matter_lesions_are_many_small_and_in_white_matter(tmp_path):
     folder = write(tmp_path / "lesions", cases=2, slice_thickness=3, disease="lesions")
     read = load_cohort(folder)
@@ -436,6 +444,7 @@ def test_an_unknown_disease_and_a_folder_of_the_other_one_are_refused(tiny_cases
     assert not (folder / "scheme.toml").exists()
 
 
+@pytest.mark.slow
 def test_a_case_is_the_same_on_every_run_whatever_was_made_before():
     first = make_case(SEED, 3, slice_thickness=20)
     make_case(SEED, 4, slice_thickness=20, disease="lesions")

@@ -17,6 +17,7 @@ def test_random_keeps_the_laws(within):
 @pytest.mark.parametrize("within", ["class", "case"])
 @pytest.mark.parametrize("shares", SHARES)
 @pytest.mark.parametrize("Sampler", [BalancedSampler, HardExampleSampler])
+@pytest.mark.slow
 def test_balanced_and_hard_keep_the_laws(Sampler, shares, within):
     check_sampler(lambda cohort, seed: Sampler(cohort, seed=seed, shares=shares, within=within))
 

@@ -59,6 +59,7 @@ def test_resumed_at_any_batch_the_sequence_goes_on(cohort):
         assert _equal(_batches(dataset(sampler, 9 - done)), whole[done:])
 
 
+@pytest.mark.slow
 def test_keras_casts_the_half_precision_that_a_cohort_is_kept_in(cohort):
     """Chained layers or a class of one's own: the same weights as from batches in float32."""
 
@@ -119,6 +120,7 @@ print("replicas:", strategy.num_replicas_in_sync, "mined:", len(mining.hard) > 0
 """
 
 
+@pytest.mark.slow
 def test_mirrored_over_two_devices_each_batch_keeps_its_counts(phantom, fresh_environment):
     done = subprocess.run(
         [sys.executable, "-c", MIRRORED.format(folder=str(phantom))],

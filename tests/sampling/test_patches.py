@@ -198,6 +198,7 @@ def test_wrong_arguments_are_named(cohort, change, words):
         patch_dataset(RandomSampler(cohort, seed=0), **{"steps": 1, **change})
 
 
+@pytest.mark.slow
 def test_a_script_ends_in_silence_although_it_leaves_an_iterator_behind():
     code = """
 import numpy as np

@@ -284,6 +284,7 @@ def runs(split, tmp_path_factory):
     return results, times
 
 
+@pytest.mark.slow
 def test_the_balanced_training_is_shared_and_not_repeated(runs):
     results, times = runs
     assert {path.name for path in times} >= {"config.json", "model.keras", "history.csv"}
@@ -294,6 +295,7 @@ def test_the_balanced_training_is_shared_and_not_repeated(runs):
     assert head.trainings != balanced.trainings
 
 
+@pytest.mark.slow
 def test_the_natural_head_changes_the_output_layer_and_nothing_else(runs):
     results, _ = runs
     balanced = results["balanced"].model
@@ -332,6 +334,7 @@ def test_the_scores_are_those_of_the_corrected_classes(runs, split, natural):
     assert (found > 0).sum() < (plain > 0).sum(), "healthy tissue is commoner than in the batches"
 
 
+@pytest.mark.slow
 def test_two_classifiers_leave_two_models_and_one_segmentation(split, tmp_path):
     train, test = split
     arm = ARMS["two classifiers"]

@@ -77,6 +77,7 @@ def test_a_run_leaves_all_that_it_promises(straight, split):
         "print(keras.models.load_model({folder!r} + '/../model.keras').name)",
     ],
 )
+@pytest.mark.slow
 def test_another_process_loads_the_model(straight, script):
     done = subprocess.run(
         [sys.executable, "-c", script.format(folder=str(straight.folder))],
@@ -137,6 +138,7 @@ def _run_in_a_process(phantom, folder):
     return subprocess.Popen([sys.executable, "-c", code], cwd=root, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, straight, tmp_path):
     process = _run_in_a_process(phantom, tmp_path)
     deadline = time.monotonic() + 120
@@ -157,6 +159,7 @@ def test_killed_in_an_epoch_it_resumes_as_if_it_had_not_been(phantom, split, str
     assert not list(tmp_path.rglob(".*.partial"))
 
 
+@pytest.mark.slow
 def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_path, monkeypatch):
     from imbalance_tf.training import scoring
 

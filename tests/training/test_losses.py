@@ -132,6 +132,7 @@ def test_weights_are_by_the_shares_of_the_batches(cohort):
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(weights="inverse"), LogitAdjusted(), Focal()])
+@pytest.mark.slow
 def test_a_class_that_no_case_has_does_no_harm(cohort, loss):
     """Batches without it go on: nothing is divided by its share of 0."""
     without = relabelled(cohort, lambda case: np.where(case.labels == 4, 3, case.labels))

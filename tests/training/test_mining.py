@@ -34,6 +34,7 @@ def _is_hard(model, patches, labels, threshold):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.75])
+@pytest.mark.slow
 def test_what_the_dataset_draws_is_hard_for_the_model_that_mined_it(cohort, model, threshold):
     sampler = HardExampleSampler(cohort, seed=0)
     mining = HardExampleMining(sampler, threshold=threshold, candidates_per_class=300)

@@ -45,6 +45,7 @@ def _same(table, other):
     )
 
 
+@pytest.mark.slow
 def test_every_case_is_tested_once_per_arm_and_seed(here, phantom):
     table, _ = here
     cohort = load_cohort(phantom)
@@ -58,6 +59,7 @@ def test_every_case_is_tested_once_per_arm_and_seed(here, phantom):
         assert set(tested[fold]) == set(test.case_ids)
 
 
+@pytest.mark.slow
 def test_the_table_holds_what_the_runs_scored(here, phantom):
     table, out = here
     train, test = load_cohort(phantom).folds(2, seed=0)[1]
@@ -69,6 +71,7 @@ def test_the_table_holds_what_the_runs_scored(here, phantom):
         pd.testing.assert_frame_equal(found, scores, check_names=False)
 
 
+@pytest.mark.slow
 def test_arms_that_differ_in_their_decision_share_a_training(here):
     table, out = here
     trainings = [path for path in (out / "runs").iterdir() if path.is_dir()]
@@ -79,6 +82,7 @@ def test_arms_that_differ_in_their_decision_share_a_training(here):
     assert patches["two classifiers"] == [2 * 2 * 10], "half the budget each"
 
 
+@pytest.mark.slow
 def test_a_study_that_is_there_is_read(here, phantom, capsys):
     table, out = here
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
@@ -88,6 +92,7 @@ def test_a_study_that_is_there_is_read(here, phantom, capsys):
     pd.testing.assert_frame_equal(again, table)
 
 
+@pytest.mark.slow
 def test_one_more_arm_trains_that_arm_only(here, phantom, capsys):
     _, out = here
     more = replace(STUDY, arms=[*STUDY.arms, Arm("mine", sampling=ARMS["half healthy"].sampling)])
@@ -180,6 +185,7 @@ def test_a_fold_that_lacks_a_class_is_refused_before_anything_is_trained(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_names_in_a_table_are_text_whatever_they_look_like(here, tmp_path):
     """Two arms named 0.5 and 0.50 are two arms."""
     table, path = here[0], tmp_path / "x.csv"
@@ -199,6 +205,7 @@ def test_the_studies_are_named_as_they_are_found():
     assert set(ARMS) == {arm.name for study in STUDIES.values() for arm in study.arms}
 
 
+@pytest.mark.slow
 def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
     table, _ = here
     table = table.assign(case=table["case"].replace({"phantom_001": "001", "phantom_002": "NA"}))
@@ -223,6 +230,7 @@ def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
         (lambda text: "", "it has no line with its command"),
     ],
 )
+@pytest.mark.slow
 def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
     path = tmp_path / "small.csv"
     write_study(here[0], path, command="imbalance-tf study small", precision="float32")
@@ -239,6 +247,7 @@ def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
         (lambda table: table[:0], "it has no rows"),
     ],
 )
+@pytest.mark.slow
 def test_a_table_that_is_not_complete_is_refused(here, tmp_path, change, words):
     write_study(change(here[0]), tmp_path / "small.csv", command="x", precision="float32")
     with pytest.raises(ValueError, match=words):
@@ -246,6 +255,7 @@ def test_a_table_that_is_not_complete_is_refused(here, tmp_path, change, words):
 
 
 @pytest.mark.parametrize("value", [7, -0.5, "good"])
+@pytest.mark.slow
 def test_a_table_with_an_impossible_dice_is_refused(here, tmp_path, value):
     path = tmp_path / "small.csv"
     table = here[0].astype({"dice": object})
@@ -260,6 +270,7 @@ def _process(*arguments, **other):
     return subprocess.Popen([sys.executable, *map(str, arguments)], cwd=root, **other)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_in_the_same_table(here, phantom, tmp_path):
     table, _ = here
     code = (

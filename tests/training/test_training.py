@@ -62,6 +62,7 @@ def test_another_version_of_the_package_finds_the_run(copy, split, monkeypatch):
     assert _same_run(CONFIG, split, copy.parent)
 
 
+@pytest.mark.slow
 def test_a_run_of_another_processor_is_found_by_the_lab(tmp_path, monkeypatch):
     """A teacher's results, computed before class on a machine with bfloat16."""
     from imbalance_tf.lab import workspace
@@ -93,6 +94,7 @@ def test_a_new_field_with_a_default_orphans_no_run(split, monkeypatch, tmp_path)
     assert run_folder(other, *split, tmp_path) != run_folder(CONFIG, *split, tmp_path)
 
 
+@pytest.mark.slow
 def test_another_training_version_is_trained_again_and_says_why(copy, split, monkeypatch, capsys):
     monkeypatch.setattr(training_config, "TRAINING_VERSION", TRAINING_VERSION + 1)
     run_experiment(CONFIG, *split, copy.parent)
@@ -206,6 +208,7 @@ def _half_run(split, folder, config):
     return partial
 
 
+@pytest.mark.slow
 def test_the_history_is_never_torn(split, tmp_path, monkeypatch):
     """A resumed run is killed in its turn, whenever: the epochs behind it stay, and it goes on."""
     config = replace(CONFIG, epochs=3)
@@ -250,6 +253,7 @@ def test_killed_just_before_it_gets_its_name_nothing_is_trained_again(
     assert not list(tmp_path.rglob("spent.json"))
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_precision_that_it_was_begun_in(split, tmp_path):
     config = replace(CONFIG, epochs=2, precision="mixed_bfloat16")
     _half_run(split, tmp_path, config)
@@ -264,6 +268,7 @@ def lab(tmp_path_factory):
     return open_lab("smoke", out=tmp_path_factory.mktemp("lab"))
 
 
+@pytest.mark.slow
 def test_the_estimate_is_made_with_the_model_that_a_run_trains(lab, monkeypatch):
     """Logits and a loss that knows it, ten steps at once; mining as in a run."""
     made, new_model = [], Prepared.new_model
