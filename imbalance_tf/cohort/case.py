@@ -69,7 +69,8 @@ class Case:
     ------
     ValueError
         If the id cannot be the name of a file, the images are no floats or the labels no whole
-        numbers, the shapes of the arrays do not agree, or the arrays reach beyond the scan.
+        numbers from 0, the shapes of the arrays do not agree, there is no voxel, the affine is
+        singular, or the arrays reach beyond the scan.
 
     Examples
     --------
@@ -107,6 +108,19 @@ class Case:
                 f"case '{self.id}': images has shape {self.images.shape}, labels "
                 f"{self.labels.shape}, brain {self.brain.shape}; (slices, rows, columns) are "
                 f"expected to be equal, and for images the modalities as a fourth axis"
+            )
+        lowest = self.labels.min(initial=0) if self.labels.dtype.kind == "i" else 0
+        if not self.labels.size or lowest < 0:
+            found = f"a {lowest}" if lowest < 0 else "no voxel"
+            raise ValueError(
+                f"case '{self.id}': labels holds {found}; class numbers from 0 are expected"
+            )
+        affine = np.asarray(self.affine)
+        known = affine.shape == (4, 4) and np.isfinite(affine).all()
+        if not known or np.linalg.det(affine) == 0:
+            raise ValueError(
+                f"case '{self.id}': affine is {affine.tolist()}; a 4x4 matrix is expected that is "
+                f"not singular, from voxels (column, row, slice) to millimetres"
             )
         settle(
             self,

@@ -52,7 +52,11 @@ class Cohort(Sequence[Case]):
     def __post_init__(self) -> None:
         listed = not isinstance(self.modalities, str)
         expect(listed, "a list of names", modalities=self.modalities)
-        settle(self, cases=tuple(self.cases), modalities=tuple(self.modalities))
+        known = isinstance(self.scheme, LabelScheme)
+        expect(known, "a LabelScheme, such as SCHEMES[...],", scheme=self.scheme)
+        cases = tuple(self.cases) if np.iterable(self.cases) else (None,)
+        expect(all(isinstance(each, Case) for each in cases), "a list of cases", cases=self.cases)
+        settle(self, cases=cases, modalities=tuple(self.modalities))
         for modality in self.modalities:
             expect_name(modality, "modality")
         seen: dict[str, str] = {}
@@ -95,7 +99,13 @@ class Cohort(Sequence[Case]):
     def __getitem__(self, which: slice) -> tuple[Case, ...]: ...
     def __getitem__(self, which):
         if not isinstance(which, str):
-            return self.cases[which]
+            try:
+                return self.cases[which]
+            except (IndexError, TypeError) as error:
+                raise type(error)(
+                    f"no case {which!r} in the cohort; its name, or a number from 0 to "
+                    f"{len(self) - 1}, is expected"
+                ) from error
         if which not in self._by_id:
             some = list(self.case_ids[:20]) + (["..."] if len(self) > 20 else [])
             raise KeyError(f"no case {which!r} in the cohort; it has {some}")
@@ -175,7 +185,11 @@ class Cohort(Sequence[Case]):
     def subset(self, case_ids: Iterable[str]) -> "Cohort":
         """The cohort of these cases, in this order; KeyError if one is not in the cohort."""
         expect(not isinstance(case_ids, str), "a list of names", case_ids=case_ids)
-        return replace(self, cases=[self[case_id] for case_id in case_ids])
+        cases = [self[case_id] for case_id in case_ids]
+        expect(
+            len(set(cases)) == len(cases), "each case once", case_ids=[each.id for each in cases]
+        )
+        return replace(self, cases=cases)
 
     def split(self, *, test_cases: int | Iterable[str], seed: int = 0) -> tuple["Cohort", "Cohort"]:
         """Split by case, never by slice: neighbouring slices of one brain are nearly the same.

@@ -14,9 +14,13 @@ from filelock import FileLock, Timeout
 from .arguments import expect
 
 
-def expanded(path: str | os.PathLike) -> Path:
-    """A path as a shell would take it: ``~`` is the home folder of the person."""
-    expect(isinstance(path, str | os.PathLike), "a path", path=path)
+def expanded(**named: str | os.PathLike) -> Path:
+    """The path that is given by its name, as a shell would take it: ``~`` is the home folder.
+
+    Empty, as of a variable that is not set, it is refused; it would be the folder of the moment.
+    """
+    (path,) = named.values()
+    expect(isinstance(path, str | os.PathLike) and path != "", "a path", **named)
     return Path(os.path.expanduser(path))
 
 

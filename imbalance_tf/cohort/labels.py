@@ -127,7 +127,7 @@ class LabelScheme:
         ValueError
             If the file is not TOML, its keys are not these four, or the scheme is not valid.
         """
-        path = expanded(path)
+        path = expanded(path=path)
         if not path.exists():
             raise FileNotFoundError(f"there is no scheme file {path}")
         expected = ["name", "classes", "values", "regions"]

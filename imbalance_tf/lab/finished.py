@@ -69,7 +69,7 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     expect_name(name, "study", of_file=True)
     package = Path(imbalance_tf.__file__).parent
     places = {
-        expanded(out) / "studies": True,
+        expanded(out=out) / "studies": True,
         package / "_studies": False,
         package.parent / "data" / "studies": False,
     }

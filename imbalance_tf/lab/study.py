@@ -39,7 +39,7 @@ def study_of(name: str) -> Study:
     """
     if name in STUDIES:
         return STUDIES[name]
-    path = expanded(name)
+    path = expanded(study=name)
     if path.suffix != ".py" or not path.is_file():
         raise ValueError(
             f"study {name!r}; one of {', '.join(STUDIES)} is expected, or a Python file with arms "

@@ -195,16 +195,18 @@ def open_lab(
     )
     one_of("raise", "skip", on_error=on_error)
     expect(isinstance(files, Mapping | None), "a mapping of roles to patterns", files=files)
-    out = expanded(out or Path("results") / chosen.name).resolve()
+    out = expanded(out=out or Path("results") / chosen.name).resolve()
     if files and not data:
-        raise ValueError("files= is for a folder of your own; give that as data=")
+        raise ValueError(
+            "files= is for a folder of your own; give that as data= (command line: --data)"
+        )
     if cases and not data:
         raise ValueError(
             f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
-            f"folder of your own: give that as data="
+            f"folder of your own: give that as data= (command line: --data)"
         )
     nearest_folder(out, "give another: --out, out=")
-    folder = expanded(data).absolute() if data else _embedded_folder(chosen, seed, out)
+    folder = expanded(data=data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
         opener = partial(

@@ -34,8 +34,9 @@ def checked_slices(
     images, channels = np.asarray(images), model.input_shape[-1]
     if images.ndim != 4 or images.shape[-1] != channels:
         raise ValueError(
-            f"images has shape {images.shape}; (slices, rows, columns, {channels}) is expected, "
-            f"since the model was made for {channels} modalities"
+            f"images has shape {images.shape}, of {images.dtype}; (slices, rows, columns, "
+            f"{channels}) is expected, such as case.images, since the model was made for "
+            f"{channels} modalities"
         )
     brain = np.ones(images.shape[:3], bool) if brain is None else np.asarray(brain)
     if brain.shape != images.shape[:3]:

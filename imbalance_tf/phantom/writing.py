@@ -118,7 +118,7 @@ def write_phantom_cohort(
     # Only if it is another, so that cohorts of before these were known stay what they are.
     asked |= {"volume": float(volume)} if volume != 1 else {}
     asked |= {"contrast": float(contrast)} if contrast != 1 else {}
-    folder = expanded(folder)
+    folder = expanded(folder=folder)
     _check_folder(folder, asked, cases)
     if not _missing(folder, cases):
         return folder  # without writing anything, so from a read-only share too

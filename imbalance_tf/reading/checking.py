@@ -82,7 +82,7 @@ def check_folder(
     >>> report.cases[0].grid, report.cases[0].spacing
     ((240, 240, 15), (1.0, 1.0, 10.0))
     """
-    folder = expanded(folder)
+    folder = expanded(folder=folder)
     asked = scheme_asked(folder, scheme)
     try:
         found = find_cases(folder, files=files, modalities=modalities)

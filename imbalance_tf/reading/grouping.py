@@ -91,7 +91,10 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
         places = "; ".join(f"{layout.name} in {place}" for layout, place in telling.items())
         raise CohortError(
             folder,
-            [f"the cases follow more than one layout: {places}; give one folder at a time"],
+            [
+                f"the cases follow more than one layout: {places}; give one folder at a time, or "
+                f"say how yours are called: files=... (command line: --file)"
+            ],
         )
     layout = next(iter([*telling, *found]), LAYOUTS[0])
     cases = found.get(layout, [])
@@ -106,7 +109,7 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
     for path in paths:
         if matched := layout.match(path):
             case, role = matched
-            if layout is NNUNET:
+            if layout.name == NNUNET.name:
                 dataset = path.absolute().parent.parent
                 channels.setdefault(dataset, said_of(dataset)[0])
                 role = channels[dataset].get(role, role)
@@ -152,7 +155,7 @@ def _name(place: Path, folder: Path) -> str:
 def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
     """The folder and all folders under it; links are followed, hidden folders and loops left out.
 
-    Also the problem of each folder that may not be entered.
+    Also the problem of each folder that may not be entered, or is not there behind a link.
     """
     folders, seen, closed = [], set(), {}
 
@@ -162,7 +165,7 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
             f"or move it away"
         ]
 
-    for directory, inner, _ in os.walk(folder, followlinks=True, onerror=refused):
+    for directory, inner, others in os.walk(folder, followlinks=True, onerror=refused):
         if (real := os.path.realpath(directory)) in seen:
             inner.clear()
             continue
@@ -170,6 +173,13 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
         # Hidden folders are half-written cases, or made by the desktop.
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         folders.append(Path(directory))
+        for path in (Path(directory, name) for name in others if name[0] != "."):
+            # Scans that are links to nowhere are named when they are read: their names end in .nii.
+            if not path.suffix and path.is_symlink() and not os.path.exists(path):
+                closed[str(path)] = [
+                    f"{path}: a link to {os.readlink(path)}, which is not there; fetch or mount "
+                    f"that folder, or remove the link"
+                ]
     return folders, closed
 
 

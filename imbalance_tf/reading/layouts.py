@@ -108,7 +108,7 @@ def _numbered_anew(cases: Sequence[Collection[int]]) -> LabelScheme:
 
 
 # A browser or a desktop adds " (1)" to the name of a copy.
-_NIFTI = r"( ?\(\d+\))?(?i:\.nii( ?\(\d+\))?(\.gz|\.bz2)?)$"
+_NIFTI = r"( ?\(\d+\))?(?i:\.(nii|img)( ?\(\d+\))?(\.gz|\.bz2)?)$"
 
 BRATS = (
     Layout(
@@ -207,16 +207,20 @@ _TASK_1 = {"1": "edema", "2": "non.?enhancing|necro", "3": "^(?!non).*enhancing"
 
 
 def as_said(layout: Layout, paths: Iterable[Path]) -> Layout:
-    """A layout of 4-D files with the channels in the order of their dataset.json, if there is one;
-    the person is asked for a scheme if its classes are not those of Task 1."""
-    datasets = {path.absolute().parent.parent for path in paths if layout.match(path)}
-    for dataset in datasets if layout.channels else ():
+    """A layout with what dataset.json says, if there is one: the order of the channels of 4-D
+    files, and whether the classes are those of Task 1; if not, the person is asked for a scheme."""
+    in_4d = bool(layout.channels)
+    if not in_4d and layout is not NNUNET:
+        return layout
+    are_task_1 = True
+    for dataset in {path.absolute().parent.parent for path in paths if layout.match(path)}:
         channels, classes = said_of(dataset)
-        if channels:
+        if in_4d and channels:
             layout = replace(layout, channels=tuple(channels[key] for key in sorted(channels)))
-        if not all(re.search(_TASK_1.get(key, ""), name, re.I) for key, name in classes.items()):
-            layout = replace(layout, scheme_of=_numbered_anew)
-    return layout
+        named = all(re.search(_TASK_1.get(key, ""), name, re.I) for key, name in classes.items())
+        # In 4-D files they are those of Task 1 also if nothing is said.
+        are_task_1 &= named and (in_4d or classes.keys() - {"0"} == _TASK_1.keys())
+    return replace(layout, scheme_of=_only("decathlon") if are_task_1 else _numbered_anew)
 
 
 def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:

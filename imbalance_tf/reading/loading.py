@@ -76,12 +76,12 @@ def load_cohort(
     >>> load_cohort(phantom, modalities=["flair", "t1c"])
     Cohort(4 cases, 2 modalities (flair, t1c), scheme 'brats2013')
     """
-    folder = expanded(folder)
+    folder = expanded(folder=folder)
     cases = cases if cases is None else whole(1, cases=cases)
     one_of("raise", "skip", on_error=on_error)
     asked = scheme_asked(folder, scheme)
     found = find_cases(folder, files=files, modalities=modalities).first(cases)
-    store = Store(None if cache is None else expanded(cache))
+    store = Store(None if cache is None else expanded(cache=cache))
     allow_open_files(len(found.cases))
     read: list[tuple[CaseFiles, CaseArrays]] = []
     examined = examine(found, asked, lambda *pair: read.append(pair), store)

@@ -65,7 +65,7 @@ def run_experiment(
     """
     expect(isinstance(config, ExperimentConfig), "an ExperimentConfig", config=config)
     _refuse_other_cohorts(train, test)
-    folder, trainings = expanded(folder).absolute(), config.trainings()
+    folder, trainings = expanded(folder=folder).absolute(), config.trainings()
     places = [_trained(training, train, folder, private) for training in trainings]
     scored = run_folder(config, train, test, folder)
 

@@ -104,7 +104,7 @@ class ExperimentResult:
         ValueError
             If its config or its arm has what is not known here, or the folder is of a training.
         """
-        folder = expanded(folder).absolute()
+        folder = expanded(folder=folder).absolute()
         if (folder / "model.keras").exists():
             scores = ", ".join(path.parent.name for path in folder.glob("[!.]*/config.json"))
             raise ValueError(f"{folder} is of a training; name one of its scores: {scores}")

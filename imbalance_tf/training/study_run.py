@@ -106,7 +106,7 @@ def run_study(
     expect(isinstance(opened, Cohort), "a Cohort, or a function that opens one,", cohort=opened)
     many = f"at most {len(opened)}, the cases of the cohort,"
     expect(study.folds <= len(opened), many, folds=study.folds)
-    folder = expanded(out).absolute() / "runs"
+    folder = expanded(out=out).absolute() / "runs"
     runs = [
         _Run(replace(config, seed=like.seed + seed), fold, study.folds, like.seed, folder)
         for seed in range(study.seeds)

@@ -18,6 +18,7 @@ from imbalance_tf import (
     HardExampleMining,
     HardExampleSampler,
     Lab,
+    LabelScheme,
     LogitAdjusted,
     Mining,
     Mixed,
@@ -29,10 +30,12 @@ from imbalance_tf import (
     TwoStage,
     UNet,
     audit,
+    check_folder,
     check_sampler,
     dice_scores,
     finished_study,
     fully_convolutional,
+    load_cohort,
     mine,
     open_lab,
     patch_cnn,
@@ -115,14 +118,14 @@ REFUSED = {
     "make=None": lambda: check_sampler(None),
     "made=None": lambda: check_sampler(lambda cohort, seed: None),
     r"profile=\['lab'\]": lambda: open_lab(["lab"]),
-    "path=3.5": lambda: open_lab("smoke", out=3.5),
-    "path=7": lambda: open_lab("smoke", data=7),
+    "out=3.5": lambda: open_lab("smoke", out=3.5),
+    "data=7": lambda: open_lab("smoke", data=7),
     "files='flair=x'": lambda: open_lab("smoke", files="flair=x"),
     "on_error='ignore'": lambda: open_lab("smoke", on_error="ignore"),
     r"test_cases=\[\]": lambda: open_lab("smoke", test_cases=[]),
     "the name 3 is no text": lambda: finished_study(3, "out"),
     "the name '../x' holds": lambda: finished_study("../x", "out"),
-    "path=3": lambda: ExperimentResult.read(3),
+    "folder=3": lambda: ExperimentResult.read(3),
     "share='1'": lambda: NaturalHead(share="1"),
     "candidates=1.5": lambda: Mining(candidates=1.5),
     "budget='1'": lambda: TwoStage("x", budget="1"),
@@ -207,6 +210,28 @@ OF_A_COHORT = {
 def test_an_argument_beside_a_cohort_is_named(cohort, words):
     with pytest.raises(ValueError, match=words):
         OF_A_COHORT[words](cohort)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("path", ["", None, 3])
+def test_a_path_that_is_none_is_named(cohort, path):
+    """Empty, it would be the folder of the moment."""
+    config, study = _config(), Study("one", "?", ["random"], folds=2)
+    for name, call in {
+        "folder": lambda: load_cohort(path),
+        "folder ": lambda: check_folder(path),
+        "folder  ": lambda: write_phantom_cohort(path, cases=1),
+        "folder   ": lambda: run_experiment(config, *cohort.split(test_cases=1), path),
+        "out": lambda: run_study(study, cohort, path),
+        "path": lambda: LabelScheme.from_toml(path),
+    }.items():
+        with pytest.raises(ValueError, match=f"^{name.strip()}={path!r}; a path is expected"):
+            call()
+
+
+def test_a_case_where_its_images_are_asked_for_is_said(cohort):
+    with pytest.raises(ValueError, match=r"images has shape \(\), of object; .* as case.images"):
+        segment(patch_cnn(channels=2, classes=5, patch_size=22), cohort[0])
 
 
 @pytest.mark.bad_input

@@ -279,6 +279,19 @@ def test_the_fingerprint_follows_the_content(cohort):
         ({"images": np.zeros((3, 70, 61))}, r"'small': images has shape \(3, 70, 61\)"),
         ({"origin": (1, 0, 0)}, r"go from \(1, 0, 0\) to \(4, 70, 61\); the scan has \(3, 70"),
         ({"origin": (-1, 0, 0)}, r"its arrays go from \(-1, 0, 0\)"),
+        ({"labels": np.full((3, 70, 61), -1)}, "'small': labels holds a -1; class numbers from 0"),
+        (
+            {
+                "images": np.zeros((0, 9, 9, 2)),
+                "labels": (nothing := np.zeros((0, 9, 9), int)),
+                "brain": nothing,
+            },
+            "'small': labels holds no voxel",
+        ),
+        *(
+            ({"affine": affine}, "'small': affine is .*; a 4x4 matrix is expected")
+            for affine in (np.eye(3), np.zeros((4, 4)), np.full((4, 4), np.nan))
+        ),
     ],
 )
 def test_a_case_that_contradicts_itself_is_refused(cohort, change, words):
@@ -292,6 +305,8 @@ def test_a_case_that_contradicts_itself_is_refused(cohort, change, words):
     [
         ({"scheme": SCHEMES["brats2017"]}, "holds class 4; scheme 'brats2017' has 4 classes"),
         ({"modalities": ("t1",)}, "1 modalities are named, case 'small' has 2"),
+        ({"scheme": "brats2013"}, "scheme='brats2013'; a LabelScheme, such as SCHEMES"),
+        *(({"cases": cases}, "cases=.*; a list of cases is expected") for cases in (None, [1])),
     ],
 )
 def test_a_cohort_that_contradicts_itself_is_refused(cohort, change, words):
@@ -324,6 +339,11 @@ def test_a_case_is_in_the_cohort_by_itself_and_by_its_name(cohort):
 def test_an_unknown_case_is_named(cohort):
     with pytest.raises(KeyError, match=r"no case 'nobody' in the cohort.*'large'"):
         cohort.subset(["nobody"])
+    for which, error in ((3, IndexError), (1.0, TypeError), (cohort[0], TypeError)):
+        with pytest.raises(error, match=r"no case .* in the cohort; its name, or a number from 0"):
+            cohort[which]
+    with pytest.raises(ValueError, match=r"case_ids=\['tiny', 'tiny'\]; each case once"):
+        cohort.subset(["tiny", "tiny"])
 
 
 def test_a_problem_is_reported_for_every_case_at_once(case_folder):

@@ -330,6 +330,10 @@ def link_to_nowhere(folder):
     path.symlink_to("../.git/annex/objects/t1")
 
 
+def case_that_is_a_link_to_nowhere(folder):
+    (folder / "case_3").symlink_to("/mnt/scans/case_3")
+
+
 def pointer_of_git_lfs(folder):
     path = folder / "case_1" / "case_1_t1.nii.gz"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
@@ -520,6 +524,7 @@ KINDS = [
     (no_voxels, CohortError, r"case_1_t1.nii: .*the shape \(40, 36, -12\)"),
     (long_quaternion, CohortError, "case_1_t1.nii: .*a quaternion of length 1.5, and no sform"),
     (link_to_nowhere, CohortError, "case_1_t1.nii.gz: a link to .*annex.*; fetch that file"),
+    (case_that_is_a_link_to_nowhere, CohortError, "case_3: a link to /mnt/.*; fetch or mount"),
     (pointer_of_git_lfs, CohortError, "case_1_t1.nii.gz: only the name of .*: git lfs pull"),
     (voxels_without_their_header, CohortError, "case_1_t1.hdr: missing; a .hdr and an .img file"),
     (
@@ -567,7 +572,7 @@ KINDS = [
     (scheme_file_in_the_folder_without_values, ValueError, r"scheme.toml is no label scheme: its"),
     (missing_scheme_file, FileNotFoundError, "there is no scheme file .*mine.toml"),
     (label_above_255, CohortError, "label value 1002; values from 0 to 255 are expected"),
-    (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*give one folder at a time"),
+    (two_layouts, CohortError, "more than one layout: BraTS 2012 in .*one folder at a time, or"),
     (another_place, CohortError, "case_1_t1.nii.gz: its header puts it 50 mm away from case_1_seg"),
     (
         nan_affine,

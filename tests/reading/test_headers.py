@@ -91,6 +91,7 @@ def test_a_pair_of_files_is_the_image_that_it_holds(case_folder, tmp_path, kind,
     files = {"t1": f"*_t1.{half}", "flair": f"*_flair.{half}", "labels": f"*_seg.{half}"}
     pairs, cache = tmp_path / "pairs", tmp_path / "cache"
     cohort = load_cohort(pairs, files=files, cache=cache)
+    assert load_cohort(pairs).fingerprint == cohort.fingerprint  # by its names too
     assert [case.digest for case in cohort] == [case.digest for case in load_cohort(case_folder)]
     # Whichever half the pattern names, a change of the other is seen.
     changed = pairs / "case_1" / "case_1_t1.img"

@@ -464,8 +464,18 @@ def test_an_extension_in_capitals_is_the_same(tmp_path, write, scheme):
     assert load_cohort(tmp_path).fingerprint == before
 
 
-def test_what_nnunet_numbers_mean_is_asked(tmp_path):
-    _nnunet(tmp_path, _labels((1, 2, 3, 4)))
+def test_nnunet_made_of_task_1_has_its_classes(tmp_path):
+    said = {"modality": {"0": "FLAIR", "1": "T1w"}, "labels": TASK_1}
+    _nnunet(tmp_path, _labels((1, 2, 3)), said)
+    assert load_cohort(tmp_path).scheme is SCHEMES["decathlon"]
+
+
+@pytest.mark.parametrize(
+    "classes", [{}, TASK_1 | {"4": "cavity"}, {"whole": [1, 2, 3], "core": [2, 3]}]
+)
+def test_what_nnunet_numbers_mean_is_asked(tmp_path, classes):
+    said = {"modality": {"0": "FLAIR", "1": "T1w"}, "labels": classes}
+    _nnunet(tmp_path, _labels((1, 2, 3, 4)), said if classes else None)
     with pytest.raises(CohortError, match=r"each dataset numbers its classes anew.*--scheme"):
         load_cohort(tmp_path)
 

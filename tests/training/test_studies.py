@@ -154,7 +154,7 @@ def test_two_lengths_that_are_one_training_are_trained_once():
         ({"client": "tcp://head:8786"}, "client='tcp://head:8786'; a distributed.Client"),
         ({"cohort": "cases"}, "cohort='cases'; a Cohort, or a function"),
         ({"cohort": lambda: None}, "cohort=None; a Cohort, or a function"),
-        ({"out": None}, "path=None; a path"),
+        ({"out": None}, "out=None; a path"),
         ({"study": replace(STUDY, folds=4)}, "folds=4; at most 3, the cases of the cohort"),
     ],
 )
