@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import mmap
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -148,8 +149,9 @@ def _entry(folder: Path, files: CaseFiles) -> Path:
         # ctime changes whenever the content does, even if a copy has kept the old mtime.
         times = [status.st_mtime_ns, status.st_ctime_ns]
         seen[str(path.resolve())] = [status.st_size, *times]
-    roles = {role: str(path) for role, path in files.images.items()}
-    roles |= {"labels": str(files.labels), "brain": str(files.brain)}
+    held = {**files.images, "labels": files.labels, "brain": files.brain}
+    # Absolute, for the folder may be given in several ways; the name of a link tells the format.
+    roles = {role: str(path and os.path.abspath(path)) for role, path in held.items()}
     digest = _digest_of(
         {"seen": seen, "roles": roles, "channels": files.channels, "version": VERSION}
     )

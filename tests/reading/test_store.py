@@ -59,6 +59,14 @@ def test_the_second_load_reads_no_scan_and_gives_the_same(case_folder, tmp_path,
     _same(second, load_cohort(case_folder))
 
 
+def test_a_folder_is_the_same_however_it_is_named(case_folder, tmp_path, reads, monkeypatch):
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    monkeypatch.chdir(case_folder)
+    for name in (".", "../cases", case_folder / ".." / "cases"):
+        load_cohort(name, cache="../cache")
+    assert len(reads) == len(_entries(tmp_path / "cache")) == 3
+
+
 def test_it_is_mapped_and_not_in_memory(case_folder, tmp_path):
     for case in load_cohort(case_folder, cache=tmp_path / "cache"):
         for array in (case.images, case.labels, case.brain):
