@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from tqdm import tqdm
 
-from imbalance_tf.cohort.disk import room_for, whole_folder
+from imbalance_tf.cohort.disk import refuse_unwritable, room_for, whole_folder
 from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.folder import complete, refusing
 from imbalance_tf.training.result import ExperimentResult
@@ -65,6 +65,7 @@ def write_handout(target: Path, out: Path) -> list[Path]:
     """
     if target.exists() or target.is_symlink():
         raise FileExistsError(f"{target} exists; choose another name, or move it away")
+    refuse_unwritable(target.parent, "choose another for the hand-out")
     paths, settings = _executed(out)
     contents = {**_notebooks(paths, settings), **_results(out, settings)}
     text = README.format(version=version("imbalance_tf"), first=paths[0].name)

@@ -14,7 +14,14 @@ from tqdm import tqdm
 
 from imbalance_tf.cohort.arguments import expect, is_number, one_of, seed_of, whole
 from imbalance_tf.cohort.case import SYNTHETIC
-from imbalance_tf.cohort.disk import alone, expanded, remove_own, room_for, write_whole
+from imbalance_tf.cohort.disk import (
+    alone,
+    expanded,
+    refuse_unwritable,
+    remove_own,
+    room_for,
+    write_whole,
+)
 from imbalance_tf.cohort.labels import SCHEME_FILE
 
 from .case import make_case
@@ -123,6 +130,7 @@ def write_phantom_cohort(
     if not _missing(folder, cases):
         return folder  # without writing anything, so from a read-only share too
 
+    refuse_unwritable(folder.absolute(), "choose another for the cohort")
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK_FILE):  # two notebooks may be opened at once
         write_whole(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")

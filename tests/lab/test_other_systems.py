@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import imbalance_tf
-from imbalance_tf import finished_study, load_cohort
+from imbalance_tf import finished_study, load_cohort, write_phantom_cohort
 from imbalance_tf.cohort.disk import alone, refuse_unwritable
 from imbalance_tf.lab import setup_check
+from imbalance_tf.lab.handout import write_handout
 from imbalance_tf.lab.profiles import fastest_precision
 from imbalance_tf.training.study_table import write_study
 
@@ -85,3 +86,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path, mon
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match=r"deeper cannot be written; choose another"):
         refuse_unwritable(tmp_path / "new" / "deeper", "choose another")
+    with pytest.raises(PermissionError, match=r"new cannot be written; .* for the cohort"):
+        write_phantom_cohort(tmp_path / "new", cases=1)
+    with pytest.raises(PermissionError, match=r"cannot be written; .* for the hand-out"):
+        write_handout(tmp_path / "new", tmp_path)
