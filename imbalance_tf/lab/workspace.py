@@ -196,14 +196,12 @@ def open_lab(
     one_of("raise", "skip", on_error=on_error)
     expect(isinstance(files, Mapping | None), "a mapping of roles to patterns", files=files)
     out = expanded(out=out or Path("results") / chosen.name).resolve()
+    own = "for a folder of your own; give that as data= (command line: --data)"
     if files and not data:
-        raise ValueError(
-            "files= is for a folder of your own; give that as data= (command line: --data)"
-        )
+        raise ValueError(f"files= is {own}")
     if cases and not data:
         raise ValueError(
-            f"cases={cases}, but the embedded cohort has as many as its profile says; it is for a "
-            f"folder of your own: give that as data= (command line: --data)"
+            f"cases={cases}, but the embedded cohort has as many as its profile says; it is {own}"
         )
     nearest_folder(out, "give another: --out, out=")
     folder = expanded(data=data).absolute() if data else _embedded_folder(chosen, seed, out)
