@@ -103,4 +103,8 @@ def patch_cnn(
     model.add(convolution(32, window, activation="relu", name="full_window"))
     model.add(convolution(classes, 1, dtype="float32", name="logits"))
     model.add(keras.layers.Flatten(data_format=last, dtype="float32", name="flatten"))
+    # A Sequential takes other sizes too: a larger patch would give several answers in one row, and
+    # `fit` would train on them without an error.
+    shape = (None, patch_size, patch_size, channels)
+    model.input_spec = keras.layers.InputSpec(shape=shape, name="patches")
     return model

@@ -15,6 +15,16 @@ def _patchwise(model, images, centres):
     return softmax(model.predict_on_batch(patches), axis=-1)
 
 
+def test_patches_of_another_size_are_refused():
+    model = patch_cnn(channels=2, classes=4, patch_size=24)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for size in (22, 25, 64):
+        with pytest.raises(
+            ValueError, match=rf"expected shape=\(None, 24, 24, 2\).*{size}, {size}"
+        ):
+            model.fit(np.zeros((8, size, size, 2)), np.zeros(8), verbose=0)
+
+
 @given(
     size=st.integers(22, 66),
     height=st.integers(1, 50),
