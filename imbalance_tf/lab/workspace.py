@@ -101,9 +101,8 @@ class Lab:
         **changes
             Settings of the arm or of its parts, such as ``shares=0.6`` or ``threshold=0.9``.
         """
-        config = self.config(arm, **changes)
-        if seed is not None:
-            config = replace(config, seed=seed)
+        seed = self.seed if seed is None else seed
+        config = replace(self.config(arm, **changes), seed=seed)
         asked = config, self.train, self.test, self.out / "runs"
         if (folder := run_folder(*asked)).exists():
             name = shown(config.arm.name)
@@ -132,7 +131,8 @@ class Lab:
         **changes
             Settings of the study, such as ``seeds=3``.
         """
-        study, like = replace(study_named(study), **changes), self.config("balanced")
+        like = self.config("balanced")
+        study = replace(study_named(study), **changes).fitted(len(self.cohort))
         if study.cohorts is None:
             cohort = self.opener if client and self.opener else self.cohort
             with _resumable():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from imbalance_tf.cohort.arguments import (
     candidates_of,
@@ -97,7 +97,8 @@ class Arm(Part):
     def __post_init__(self):
         for name, kind in get_type_hints(Arm).items():
             if not isinstance(part := getattr(self, name), kind):
-                expected = getattr(kind, "__name__", kind)
+                kinds = [each.__name__ for each in get_args(kind) or [kind]]
+                expected = " or ".join(kinds).replace("NoneType", "None")
                 raise TypeError(
                     f"arm '{self.name}': {name}={part!r}; {expected} is expected, as in ARMS"
                 )
@@ -219,7 +220,7 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
     if isinstance(arm, Arm | TwoStage):
         return arm
     known = isinstance(arm, str) and arm in ARMS
-    expect(known, f"an Arm, or one of {', '.join(ARMS)}", arm=arm)
+    expect(known, f"an Arm, or one of {', '.join(map(repr, ARMS))},", arm=arm)
     return ARMS[arm]
 
 

@@ -147,7 +147,8 @@ def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
     begun = time.monotonic()
     for number, (run, seconds) in enumerate(done, start=1):
         left = (time.monotonic() - begun) / number * (runs - number) / 60
-        more = f"; about {left:.0f} minutes left" if left >= 1 else ""
+        unit = "minutes" if round(left) > 1 else "minute"
+        more = f"; about {left:.0f} {unit} left" if left >= 1 else ""
         print(shown(f"[{number}/{runs}] {run}: {seconds:.0f} s{more}"), flush=True)
 
 
@@ -156,6 +157,8 @@ def _on_workers(
 ) -> Iterator[tuple[_Run, float]]:
     from distributed import as_completed
 
+    if not client.nthreads():
+        print("the Dask scheduler has no worker yet: waiting for the first", flush=True)
     groups: dict[str, list[_Run]] = {}  # runs that share a training, made once, by one worker
     for run in missing:
         first = run.config.trainings()[0].chain[0]

@@ -234,6 +234,12 @@ def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
     cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
 
 
+@pytest.mark.bad_input
+def test_a_scheduler_that_is_none_is_refused_with_its_address():
+    with pytest.raises(OSError, match=r"--scheduler head: no Dask .* \(missing port.*start one"):
+        _on_a_cluster(STUDIES["paper"], SimpleNamespace(), "head")
+
+
 @pytest.mark.slow
 def test_a_lab_runs_arms_by_name_with_changes_and_of_ones_own(tmp_path, capsys):
     from imbalance_tf import Arm, Balanced

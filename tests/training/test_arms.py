@@ -388,12 +388,17 @@ def test_each_of_two_classifiers_is_an_arm(arm):
             lambda: _config("U-Net, random", patch_size=30),
             "patch_size=30; for UNet a multiple of 8",
         ),
-        (lambda: arm_named("smotee"), "arm='smotee'; an Arm, or one of random, balanced, hard"),
+        (lambda: arm_named("smotee"), "arm='smotee'; an Arm, or one of 'random', 'balanced'"),
     ],
 )
 def test_wrong_settings_are_named(make, words):
     with pytest.raises(ValueError, match=re.escape(words) + ".*expected"):
         make()
+
+
+def test_a_value_of_another_type_is_named():
+    with pytest.raises(TypeError, match=r"mining=0\.5; Mining or None is expected"):
+        Arm("x", mining=0.5)
 
 
 @pytest.mark.parametrize(
