@@ -35,7 +35,8 @@ def one_of(*known: Any, **found: Any) -> None:
     (value,) = found.values()
     *some, last = map(repr, known)
     # An array is equal to nothing, but element by element.
-    expect(isinstance(value, Hashable) and value in known, f"{', '.join(some)} or {last}", **found)
+    expected = f"{', '.join(some)} or {last}" if some else last
+    expect(isinstance(value, Hashable) and value in known, expected, **found)
 
 
 def settle(frozen: object, **fields: Any) -> None:
