@@ -64,12 +64,18 @@ def study_of(name: str) -> Study:
 
 
 def _of_another_name(study: Study, path: Path) -> Study:
-    """The study of a file; ValueError if its table would stand in for that of one of ours."""
+    """The study of a file; ValueError if its table would stand in for that of one of ours, or an
+    arm has settings that cannot be kept."""
     if study.name in STUDIES:
         raise ValueError(
             f"{path}: '{study.name}' is a study of the package, whose table that of this one would "
             f"replace; choose another name, of the file or the study"
         )
+    for arm in study.arms:
+        try:
+            arm.described()
+        except TypeError as error:
+            raise ValueError(f"{path}: arm '{arm.name}': {error}") from error
     return study
 
 
@@ -119,7 +125,7 @@ def carry_out(
     study = study.fitted(len(lab.cohort))
     click.secho(study.question, bold=True)
     click.echo(
-        f"{len(study.arms)} arms, {study.folds} folds of {len(lab.cohort)} cases ({lab.origin}), "
+        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of {len(lab.cohort)} cases ({lab.origin}), "
         f"seeds: {study.seeds}"
     )
     results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)

@@ -17,7 +17,7 @@ from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
-from .parts import Part
+from .parts import Part, absent_methods
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,19 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
     known = isinstance(arm, str) and arm in ARMS
     expect(known, f"an Arm, or one of {', '.join(map(repr, ARMS))},", arm=arm)
     return ARMS[arm]
+
+
+def expect_finished(arm: Arm | TwoStage) -> None:
+    """ValueError if a part of an arm lacks a method without which it cannot be trained."""
+    for part in vars(arm).values():
+        if isinstance(part, Arm):
+            expect_finished(part)
+        elif missing := absent_methods(type(part)):
+            kind = next(base for base in type(part).__mro__ if missing[0] in vars(base))
+            raise ValueError(
+                f"arm '{arm.name}': {type(part).__name__} gives no {', '.join(missing)}; "
+                f"{kind.__name__} says what is expected"
+            )
 
 
 def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:

@@ -18,6 +18,7 @@ from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.names import shown
 from imbalance_tf.sampling.samplers import as_shares
 
+from .arms import expect_finished
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
 from .result import ExperimentResult
@@ -102,6 +103,8 @@ def run_study(
     like = ExperimentConfig("balanced", epochs=10, steps=100) if like is None else like
     expect(isinstance(like, ExperimentConfig), "an ExperimentConfig", like=like)
     expect(client is None or hasattr(client, "submit"), "a distributed.Client", client=client)
+    for arm in study.arms:
+        expect_finished(arm)
     opened: Any = cohort() if callable(cohort) else cohort
     expect(isinstance(opened, Cohort), "a Cohort, or a function that opens one,", cohort=opened)
     many = f"at most {len(opened)}, the cases of the cohort,"
