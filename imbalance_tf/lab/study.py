@@ -125,8 +125,8 @@ def carry_out(
     study = study.fitted(len(lab.cohort))
     click.secho(study.question, bold=True)
     click.echo(
-        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of {len(lab.cohort)} cases ({lab.origin}), "
-        f"seeds: {study.seeds}"
+        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of "
+        f"{len(lab.cohort)} cases ({lab.origin}), seeds: {study.seeds}"
     )
     results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)
     regions = list(lab.train.scheme.regions)
