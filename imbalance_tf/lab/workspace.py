@@ -137,7 +137,7 @@ class Lab:
             cohort = self.opener if client and self.opener else self.cohort
             with _resumable():
                 return run_study(study, cohort, self.out, client, like=like)
-        if not self.synthetic:
+        if not self.synthetic or getattr(self.opener, "func", None) is _read:  # data= was given
             raise ValueError(f"study '{study.name}' is about embedded cohorts; leave data= out")
         tables = []
         for name, settings in study.cohorts.items():
