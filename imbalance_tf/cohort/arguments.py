@@ -15,13 +15,18 @@ LARGEST_LAYER = 1024
 """Channels of a layer: beyond it, one convolution takes more memory than a lab has."""
 LONGEST_PASS = 10**8
 """Patches whose centres are sampled together: they take 1.6 GB."""
+_LONGEST_SHOWN = 300  # characters of a value that is refused
 _LARGEST_BATCH = 2**26  # pixels: 0.5 GB with four modalities in half precision
 
 
 def expect(holds: object, expected: str, /, **found: Any) -> None:
     """Raise a ValueError that names the arguments found and what is expected, unless it holds."""
     if not holds:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in found.items())
+        shown = {name: repr(value) for name, value in found.items()}
+        arguments = ", ".join(
+            f"{name}={text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '...'}"
+            for name, text in shown.items()
+        )
         raise ValueError(f"{arguments}; {expected} is expected")
 
 
@@ -30,7 +35,8 @@ def one_of(*known: Any, **found: Any) -> None:
     (value,) = found.values()
     *some, last = map(repr, known)
     # An array is equal to nothing, but element by element.
-    expect(isinstance(value, Hashable) and value in known, f"{', '.join(some)} or {last}", **found)
+    expected = f"{', '.join(some)} or {last}" if some else last
+    expect(isinstance(value, Hashable) and value in known, expected, **found)
 
 
 def settle(frozen: object, **fields: Any) -> None:

@@ -147,7 +147,8 @@ class Cohort(Sequence[Case]):
         numbers, slices, rows, columns = centres.T
         least, most = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         within = least >= 0 and most < len(self)  # -1 would be the last case
-        expect(within, f"cases from 0 to {len(self) - 1}", least=least, most=most)
+        where = f"cases from 0 to {len(self) - 1} in the first column of the centres"
+        expect(within, where, least=least, most=most)
         depth, height, width = self.shapes[numbers].T
         inside = (slices >= 0) & (slices < depth) & (rows >= 0) & (rows < height)
         inside &= (columns >= 0) & (columns < width)

@@ -141,7 +141,7 @@ def verdict(differences: pd.Series, *, bootstrap: bool = False) -> str:
         low, high = interval(differences)
     if low <= 0 <= high:
         within = "the 95 % interval" if bootstrap else "two standard errors of the mean"
-        return f"undecided: no difference is within {within}"
+        return f"undecided: 'no difference' is within {within}"
     return "seen here" if mean > 0 else "the opposite here"
 
 

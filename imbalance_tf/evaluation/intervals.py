@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imbalance_tf.cohort.arguments import one_of
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 
 from .dice import doublings
@@ -87,13 +88,24 @@ def arm_table(results: pd.DataFrame, regions: Sequence[str], value: str = "dice"
     pandas.DataFrame
         Index arm and region; ``dice`` (mean), or ``volume`` (geometric mean of predicted over
         true), ``low`` and ``high`` (its 95 % interval), and ``cases`` (how many have a value).
+
+    Raises
+    ------
+    ValueError
+        If a region is not among the results.
     """
     cases = by_case(results, value)
+    _refuse_unknown(regions, cases)
     table = _table({(arm, region): cases.loc[region, arm] for arm in cases for region in regions})
     if value == "dice":
         return table.rename(columns={"mean": "dice"})
     numbers = ["mean", "low", "high"]
     return table.assign(**2 ** table[numbers]).rename(columns={"mean": "volume"})
+
+
+def _refuse_unknown(regions: Sequence[str], cases: pd.DataFrame) -> None:
+    for region in regions:
+        one_of(*cases.index.unique("region"), region=region)
 
 
 def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -> pd.DataFrame:
@@ -108,11 +120,11 @@ def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -
     Raises
     ------
     ValueError
-        If the arm to compare with is not among the results.
+        If the arm to compare with, or a region, is not among the results.
     """
     dice = by_case(results)
-    if to not in dice:
-        raise ValueError(f"to={to!r}; one of {', '.join(dice)} is expected")
+    one_of(*dice, to=to)
+    _refuse_unknown(regions, dice)
     differences = {
         (arm, region): dice.loc[region, arm] - dice.loc[region, to]
         for arm in dice.columns.drop(to)

@@ -83,7 +83,7 @@ def said(verdict: str) -> str:
 
     Examples
     --------
-    >>> said("seen here"), said("the opposite here"), said("undecided: no difference ...")
+    >>> said("seen here"), said("the opposite here"), said("undecided: 'no difference' ...")
     ('for', 'against', 'open')
     """
     if verdict.startswith("seen here"):

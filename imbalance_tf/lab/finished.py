@@ -9,6 +9,7 @@ import pandas as pd
 import imbalance_tf
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.names import expect_name
+from imbalance_tf.training.studies import STUDIES
 from imbalance_tf.training.study_table import read_study
 
 __all__ = ["FinishedStudy", "finished_study"]
@@ -76,7 +77,12 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     for place, here in places.items():
         if (path := place / f"{name}.csv").exists():
             return FinishedStudy(*read_study(path), here)
+    made = f"make it with: imbalance-tf study {name} --out {out}"
+    if name not in STUDIES:
+        made = (
+            f"it is none of {', '.join(STUDIES)}. One of your own is made from its file: "
+            f"imbalance-tf study {name}.py --out {out}"
+        )
     raise FileNotFoundError(
-        f"study '{name}' was not run into {out}, and the package ships none; make it with: "
-        f"imbalance-tf study {name} --out {out}"
+        f"study '{name}' was not run into {out}, and the package ships none; {made}"
     )

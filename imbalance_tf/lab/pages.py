@@ -17,6 +17,7 @@ from imbalance_tf.training.folder import refusing
 
 __all__ = ["SETTINGS", "TABLE", "write_page", "write_start_page"]
 
+_LINK = r"\]\((\d\d_\w+)\.ipynb"  # to another notebook
 SETTINGS, TABLE = "lab.json", "dice_comparison.csv"
 _STYLE = """
 :root { color-scheme: light dark }
@@ -40,13 +41,15 @@ _READABLE = """
 def write_page(executed: Path, out: Path) -> None:
     """Leave ``html/<name>.html`` and each figure as ``figures/<name>_<number>.png``.
 
-    The start page is written too, to which each page has a link.
+    The start page is written too, to which each page has a link; and where a page leads to that
+    of a notebook that is not executed, one that says so.
     """
     notebook, name = nbformat.read(executed, as_version=4), executed.stem
-    pictures = _pictures(notebook)
+    pictures, others = _pictures(notebook), set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":  # the pages lie side by side, as the notebooks do
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
+            others.update(re.findall(_LINK, cell.source))
+            cell.source = re.sub(_LINK, r"](\1.html", cell.source)
     home = nbformat.v4.new_markdown_cell("[All results of this run](../index.html)")
     notebook.cells = [home, *notebook.cells]
     # Without the addresses of scripts on the network: the page must open without one.
@@ -62,6 +65,18 @@ def write_page(executed: Path, out: Path) -> None:
         write_whole(out / "figures" / f"{name}_{number:02}.png", picture)
     html = _without_empty_headers(html.replace("</head>", _READABLE, 1))
     write_whole(out / "html" / f"{name}.html", html)
+    for other in others:
+        if not (page := out / "html" / f"{other}.html").exists():
+            words, number = other.replace("_", " "), int(other[:2])
+            write_whole(
+                page,
+                _page(
+                    f"{words}: not executed",
+                    f"<p>This run did not execute it: <code>imbalance-tf run {number}</code>, with "
+                    f'the options of this run, does.</p><p><a href="../index.html">All results of '
+                    f"this run</a></p>",
+                ),
+            )
     write_start_page(out)
 
 
@@ -102,14 +117,17 @@ def write_start_page(out: Path) -> Path:
         rows = pd.Series({key: str(value) for key, value in settings.items() if value})
         sections.append("<h2>Settings</h2>" + rows.to_frame().to_html(header=False, border=0))
     made = f"{time.strftime('%Y-%m-%d %H:%M')}, imbalance_tf {version('imbalance_tf')}"
-    html = (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>Results of the lab</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>Results of the lab</h1><p>{made}</p>"
-        f"{''.join(sections)}</main></body></html>\n"
-    )
+    html = _page("Results of the lab", f"<p>{made}</p>{''.join(sections)}")
     write_whole(out / "index.html", _without_empty_headers(html))
     return out / "index.html"
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>\n"
+    )
 
 
 def _without_empty_headers(html: str) -> str:

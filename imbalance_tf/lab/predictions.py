@@ -54,7 +54,7 @@ def predict(lab: Lab, arm: str, expected: Mapping[str, Any]) -> None:
     0  balanced  whole     over     None           NaN
     """
     scheme = lab.train.scheme
-    expect(isinstance(arm, str) and arm in ARMS, f"one of {', '.join(ARMS)}", arm=arm)
+    one_of(*ARMS, arm=arm)
     expect(isinstance(expected, Mapping), "a mapping of regions to words", expected=expected)
     known = {"region": (*scheme.regions, *scheme.classes), "word": WORDS}
     given = {region: word for region, word in expected.items() if word is not ...}

@@ -18,7 +18,7 @@ from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage, arm_named
 from imbalance_tf.training.parts import Part
-from imbalance_tf.training.studies import STUDIES, Study
+from imbalance_tf.training.studies import STUDIES, Study, study_named
 from imbalance_tf.training.study_table import write_study
 
 from .workspace import Lab, open_lab
@@ -37,8 +37,8 @@ def study_of(name: str) -> Study:
         If there is no such study or file, the file stops with an error, or it has neither arm nor
         study, or more than one, or the name of one of `STUDIES`.
     """
-    if name in STUDIES:
-        return STUDIES[name]
+    if name.replace(" ", "-") in STUDIES:
+        return study_named(name)
     path = expanded(study=name)
     if path.suffix != ".py" or not path.is_file():
         raise ValueError(
@@ -64,12 +64,18 @@ def study_of(name: str) -> Study:
 
 
 def _of_another_name(study: Study, path: Path) -> Study:
-    """The study of a file; ValueError if its table would stand in for that of one of ours."""
+    """The study of a file; ValueError if its table would stand in for that of one of ours, or an
+    arm has settings that cannot be kept."""
     if study.name in STUDIES:
         raise ValueError(
             f"{path}: '{study.name}' is a study of the package, whose table that of this one would "
             f"replace; choose another name, of the file or the study"
         )
+    for arm in study.arms:
+        try:
+            arm.described()
+        except TypeError as error:
+            raise ValueError(f"{path}: arm '{arm.name}': {error}") from error
     return study
 
 
@@ -116,10 +122,11 @@ def carry_out(
     from imbalance_tf.evaluation import figures
 
     lab = open_lab(**settings, out=out)
+    study = study.fitted(len(lab.cohort))
     click.secho(study.question, bold=True)
     click.echo(
-        f"{len(study.arms)} arms, {study.folds} folds of {len(lab.cohort)} cases ({lab.origin}), "
-        f"seeds: {study.seeds}"
+        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of "
+        f"{len(lab.cohort)} cases ({lab.origin}), seeds: {study.seeds}"
     )
     results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)
     regions = list(lab.train.scheme.regions)
@@ -159,7 +166,14 @@ def _on_a_cluster(study: Study, lab: Lab, scheduler: str) -> pd.DataFrame:
         # Of a single file, which the workers do not have.
         if getattr(module, "__file__", None) and "." not in module.__name__:
             cloudpickle.register_pickle_by_value(module)
-    with Client(scheduler) as client:
+    try:
+        connected = Client(scheduler)
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"--scheduler {scheduler}: no Dask scheduler can be reached there ({error}); start one "
+            f"(dask scheduler, then dask worker ADDRESS), or leave --scheduler out"
+        ) from error
+    with connected as client:
         return lab.study(study, client=client)
 
 

@@ -101,9 +101,8 @@ class Lab:
         **changes
             Settings of the arm or of its parts, such as ``shares=0.6`` or ``threshold=0.9``.
         """
-        config = self.config(arm, **changes)
-        if seed is not None:
-            config = replace(config, seed=seed)
+        seed = self.seed if seed is None else seed
+        config = replace(self.config(arm, **changes), seed=seed)
         asked = config, self.train, self.test, self.out / "runs"
         if (folder := run_folder(*asked)).exists():
             name = shown(config.arm.name)
@@ -132,12 +131,13 @@ class Lab:
         **changes
             Settings of the study, such as ``seeds=3``.
         """
-        study, like = replace(study_named(study), **changes), self.config("balanced")
+        like = self.config("balanced")
+        study = replace(study_named(study), **changes).fitted(len(self.cohort))
         if study.cohorts is None:
             cohort = self.opener if client and self.opener else self.cohort
             with _resumable():
                 return run_study(study, cohort, self.out, client, like=like)
-        if not self.synthetic:
+        if not self.synthetic or getattr(self.opener, "func", None) is _read:  # data= was given
             raise ValueError(f"study '{study.name}' is about embedded cohorts; leave data= out")
         tables = []
         for name, settings in study.cohorts.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from imbalance_tf.cohort.arguments import (
     candidates_of,
@@ -17,7 +17,7 @@ from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
-from .parts import Part
+from .parts import Part, absent_methods
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class Arm(Part):
     def __post_init__(self):
         for name, kind in get_type_hints(Arm).items():
             if not isinstance(part := getattr(self, name), kind):
-                expected = getattr(kind, "__name__", kind)
+                kinds = [each.__name__ for each in get_args(kind) or [kind]]
+                expected = " or ".join(kinds).replace("NoneType", "None")
                 raise TypeError(
                     f"arm '{self.name}': {name}={part!r}; {expected} is expected, as in ARMS"
                 )
@@ -219,8 +220,21 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
     if isinstance(arm, Arm | TwoStage):
         return arm
     known = isinstance(arm, str) and arm in ARMS
-    expect(known, f"an Arm, or one of {', '.join(ARMS)}", arm=arm)
+    expect(known, f"an Arm, or one of {', '.join(map(repr, ARMS))},", arm=arm)
     return ARMS[arm]
+
+
+def expect_finished(arm: Arm | TwoStage) -> None:
+    """ValueError if a part of an arm lacks a method without which it cannot be trained."""
+    for part in vars(arm).values():
+        if isinstance(part, Arm):
+            expect_finished(part)
+        elif missing := absent_methods(type(part)):
+            kind = next(base for base in type(part).__mro__ if missing[0] in vars(base))
+            raise ValueError(
+                f"arm '{arm.name}': {type(part).__name__} gives no {', '.join(missing)}; "
+                f"{kind.__name__} says what is expected"
+            )
 
 
 def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:

@@ -1,5 +1,6 @@
 """What batches are made of: the part `sampling` of an arm."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -28,6 +29,7 @@ class Sampling(Part):
     has_maps: ClassVar[bool] = True
     """Whether its patches have a label for every voxel, as a network that predicts maps needs."""
 
+    @abstractmethod
     def class_shares(self, counts: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Share of each class in a batch, on average: (classes,), adding up to 1.
 

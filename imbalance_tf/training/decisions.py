@@ -1,5 +1,6 @@
 """From probabilities to classes, and what follows the training: `decision` and `finish`."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ class Decision(Part):
     needs_shares: ClassVar[bool] = False
     """Whether it depends on the class shares of the batches, which for maps are not known."""
 
+    @abstractmethod
     def decide(
         self, probabilities: np.ndarray, *, natural: np.ndarray, batch: np.ndarray
     ) -> np.ndarray:
@@ -84,6 +86,7 @@ class Finish(Part):
         within = is_number(self.share) and 0 < self.share <= 1
         expect(within, "above 0 and at most 1", share=self.share)
 
+    @abstractmethod
     def prepare(self, model) -> None:
         """Choose which layers of the trained Keras model are trained further."""
         raise NotImplementedError

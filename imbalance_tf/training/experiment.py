@@ -15,6 +15,7 @@ from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import digest, expanded, locked, refuse_unwritable
 
+from .arms import expect_finished
 from .config import ExperimentConfig, Training
 from .folder import read_history, read_training, write_config
 from .result import TABLES, ExperimentResult
@@ -64,6 +65,7 @@ def run_experiment(
     (['tiny'], 1)
     """
     expect(isinstance(config, ExperimentConfig), "an ExperimentConfig", config=config)
+    expect_finished(config.arm)
     _refuse_other_cohorts(train, test)
     folder, trainings = expanded(folder=folder).absolute(), config.trainings()
     places = [_trained(training, train, folder, private) for training in trainings]

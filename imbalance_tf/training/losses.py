@@ -1,5 +1,6 @@
 """What a mistake costs: the part `loss` of an arm."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,7 @@ class Loss(Part):
     needs_shares: ClassVar[bool] = False
     """Whether it depends on the shares of the classes, which for maps are not known."""
 
+    @abstractmethod
     def build(self, natural: np.ndarray) -> Any:
         """A Keras loss, or a function, of labels (N, ...) and logits (N, ..., classes).
 

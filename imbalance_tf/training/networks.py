@@ -1,5 +1,6 @@
 """What learns: the part `network` of an arm."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -20,10 +21,12 @@ class Network(Part):
     multiple: ClassVar[int] = 1
     """The rows and columns of a patch are a multiple of it."""
 
+    @abstractmethod
     def build(self, *, channels: int, classes: int, patch_size: int, seed: int, precision: str):
         """A Keras model with logits, not compiled; its last layer with weights is ``logits``."""
         raise NotImplementedError
 
+    @abstractmethod
     def segment(self, model: Any, images: np.ndarray, brain: np.ndarray) -> np.ndarray:
         """Class probabilities (S, H, W, classes) of a case: see `imbalance_tf.segment`."""
         raise NotImplementedError

@@ -67,6 +67,16 @@ class Part:
         return described
 
 
+def absent_methods(kind: type) -> list[str]:
+    """What a class should give, and does not: methods that are abstract still."""
+    # Not by ABCMeta, whose own members would enter the digest of a class in a notebook.
+    return [
+        name
+        for name in dir(kind)
+        if getattr(inspect.getattr_static(kind, name), "__isabstractmethod__", False)
+    ]
+
+
 def _is_cached(kind: type, name: str) -> bool:
     return isinstance(inspect.getattr_static(kind, name, None), cached_property)
 

@@ -17,6 +17,7 @@ from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
 from imbalance_tf.sampling.samplers import as_shares
 
 from .config import Training
+from .folder import refusing
 from .result import read_segmentation
 from .task import task_of
 
@@ -52,13 +53,11 @@ def predicted_classes(
                 f"arm '{arm.name}': its model predicts NaN in case '{case.id}'; train it with a "
                 f"smaller learning_rate ({training.config.learning_rate:g} now)"
             )
-        decided = np.asarray(
-            arm.decision.decide(
-                probabilities,
-                natural=counts / counts.sum(),
-                batch=as_shares(arm.sampling.class_shares(counts, task.names), task.names),
+        batch = as_shares(arm.sampling.class_shares(counts, task.names), task.names)
+        with refusing(ValueError, f"arm '{arm.name}' cannot decide", "see Decision.decide"):
+            decided = np.asarray(
+                arm.decision.decide(probabilities, natural=counts / counts.sum(), batch=batch)
             )
-        )
         known = decided.dtype.kind in "biu" and decided.shape == probabilities.shape[:1]
         if not known or not set(np.unique(decided)) <= set(range(len(task.names))):
             raise ValueError(

@@ -96,6 +96,11 @@ class Study:
             for arm in self.arms
         ]
 
+    def fitted(self, cases: int) -> "Study":
+        """The study for so many cases: of fewer than the usual five, each is a fold of its own."""
+        usual = self.folds == Study.folds
+        return replace(self, folds=min(self.folds, max(2, cases))) if usual else self
+
 
 def _listed(**found: Any) -> tuple[Any, ...]:
     """The list that is given by its name; ValueError if it is none, or empty."""
@@ -172,6 +177,6 @@ def study_named(study: str | Study) -> Study:
     """The study of this name, or the study itself; ValueError with the known names otherwise."""
     if isinstance(study, Study):
         return study
-    known = isinstance(study, str) and study in STUDIES
-    expect(known, f"a Study, or one of {', '.join(STUDIES)}", study=study)
-    return STUDIES[study]
+    name = study.replace(" ", "-") if isinstance(study, str) else ""  # as in "two classifiers"
+    expect(name in STUDIES, f"a Study, or one of {', '.join(STUDIES)},", study=study)
+    return STUDIES[name]

@@ -18,6 +18,7 @@ from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.names import shown
 from imbalance_tf.sampling.samplers import as_shares
 
+from .arms import expect_finished
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
 from .result import ExperimentResult
@@ -102,6 +103,8 @@ def run_study(
     like = ExperimentConfig("balanced", epochs=10, steps=100) if like is None else like
     expect(isinstance(like, ExperimentConfig), "an ExperimentConfig", like=like)
     expect(client is None or hasattr(client, "submit"), "a distributed.Client", client=client)
+    for arm in study.arms:
+        expect_finished(arm)
     opened: Any = cohort() if callable(cohort) else cohort
     expect(isinstance(opened, Cohort), "a Cohort, or a function that opens one,", cohort=opened)
     many = f"at most {len(opened)}, the cases of the cohort,"
@@ -147,7 +150,8 @@ def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
     begun = time.monotonic()
     for number, (run, seconds) in enumerate(done, start=1):
         left = (time.monotonic() - begun) / number * (runs - number) / 60
-        more = f"; about {left:.0f} minutes left" if left >= 1 else ""
+        unit = "minutes" if round(left) > 1 else "minute"
+        more = f"; about {left:.0f} {unit} left" if left >= 1 else ""
         print(shown(f"[{number}/{runs}] {run}: {seconds:.0f} s{more}"), flush=True)
 
 
@@ -156,6 +160,8 @@ def _on_workers(
 ) -> Iterator[tuple[_Run, float]]:
     from distributed import as_completed
 
+    if not client.nthreads():
+        print("the Dask scheduler has no worker yet: waiting for the first", flush=True)
     groups: dict[str, list[_Run]] = {}  # runs that share a training, made once, by one worker
     for run in missing:
         first = run.config.trainings()[0].chain[0]

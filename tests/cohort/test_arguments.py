@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from imbalance_tf import (
+    ARMS,
     PROFILES,
     Balanced,
     BalancedSampler,
@@ -268,3 +269,9 @@ def test_a_sampler_of_a_lab_gives_the_batches_that_the_arm_is_trained_on(cohort)
 def test_every_seed_makes_a_network():
     for seed in (0, np.int64(7), 2**32 - 1):
         patch_cnn(channels=1, classes=2, patch_size=22, seed=seed)
+
+
+def test_a_refused_value_is_not_shown_at_any_length():
+    with pytest.raises(ValueError, match="list of one or more arms is expected") as refused:
+        Study("x", "?", ARMS)
+    assert len(str(refused.value)) < 400

@@ -176,9 +176,11 @@ def test_one_case_has_a_mean_and_no_interval():
     assert np.isnan([row["low"], row["high"]]).all()
 
 
-def test_an_arm_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match=r"to='c'; one of a, b is expected"):
+def test_an_arm_or_a_region_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="to='c'; 'a' or 'b' is expected"):
         paired_differences(_results(["a", "b"]), REGIONS, "c")
+    with pytest.raises(ValueError, match=r"region='hole'; '.* is expected"):
+        arm_table(_results(["a", "b"]), ["hole"])
 
 
 # The charts. What they show is read back from the marks.

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 
 import numpy as np
 import pandas as pd
@@ -463,6 +464,13 @@ def _nothing(*_):
     return ...
 
 
+@pytest.mark.parametrize("answer", ["x", [[1], [1, 2]], {"a": "b"}])
+def test_an_answer_that_is_no_number_is_not_said_to_have_stopped(monkeypatch, capsys, answer):
+    monkeypatch.delenv("STRICT", raising=False)
+    checks.dice(lambda *_: answer)
+    assert capsys.readouterr().out == f"dice: {answer!r} found; numbers are expected\n"
+
+
 def _broken(*arguments):
     return arguments[0].nowhere
 
@@ -479,6 +487,7 @@ def _broken(*arguments):
         (lambda *_: [[1], [1, 2]], ""),
         (_broken, "your code stopped with AttributeError: "),
         (lambda: 1, "your code stopped with TypeError: "),
+        (lambda *_: sys.exit(), "your code stopped with SystemExit"),
     ],
 )
 def test_a_check_never_raises(monkeypatch, capsys, name, answer, words):

@@ -26,6 +26,9 @@ def test_another_version_is_said(tmp_path, monkeypatch):
     assert str(finished_study("a", tmp_path)).endswith("by version 0.1.0, this is 99.0")
 
 
-def test_what_is_nowhere_is_said_with_the_command(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"make it with: imbalance-tf study nothing --out"):
-        finished_study("nothing", tmp_path)
+def test_what_is_nowhere_is_said_with_the_command(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match=r"none of paper, .*imbalance-tf study none.py --o"):
+        finished_study("none", tmp_path)
+    monkeypatch.setattr(finished, "STUDIES", ("none",))
+    with pytest.raises(FileNotFoundError, match="make it with: imbalance-tf study none --out"):
+        finished_study("none", tmp_path)

@@ -52,13 +52,25 @@ def test_the_start_page_shows_what_there_is(out):
 
 
 def test_every_link_leads_to_something_beside_it(out):
-    for page in (out / "index.html", out / "html" / "07_two.html"):
+    pages = [out / "index.html", *(out / "html").iterdir()]
+    assert len(pages) == 3, "also one for the notebook that is not executed"
+    for page in pages:
         text = page.read_text()
         links = re.findall(r'(?:href|src)="([^"#]+)', text)
         local = [link for link in links if not re.match("https?:|data:", link)]
-        missing = [link for link in local if not (page.parent / link).exists()]
-        assert missing == (["08_other.html"] if page.name == "07_two.html" else [])
+        assert [link for link in local if not (page.parent / link).exists()] == []
     assert not re.search("https?:", (out / "index.html").read_text())
+
+
+def test_a_page_of_a_notebook_that_is_not_executed_gives_way_to_its_own(out):
+    page = out / "html" / "08_other.html"
+    assert "<code>imbalance-tf run 8</code>" in page.read_text()
+    assert "08_other" not in (out / "index.html").read_text()
+    executed = out / "notebooks" / "07_two.ipynb"
+    write_page(executed.rename(executed.with_name("08_other.ipynb")), out)
+    assert "not executed" not in page.read_text()
+    write_page(executed.with_name("08_other.ipynb"), out)
+    assert "show" in page.read_text()
 
 
 def test_a_page_has_a_title_of_its_own_and_a_way_home(out):

@@ -104,6 +104,11 @@ def test_a_file_without_arms_is_refused(own_file, tmp_path):
         ("raise SystemExit(0)", "line 1 stopped with SystemExit"),
         ("from imbalance_tf import Arm\nx = Arm('x', loss=lambda a, b: b)", "line 2 stopped with"),
         ("\0", "stopped with"),
+        (
+            "from imbalance_tf import Arm, CrossEntropy\nclass Own(CrossEntropy):\n"
+            "    def __init__(self): self.__dict__['f'] = abs\na = Arm('x', loss=Own())",
+            "wrong.py: arm 'x': Own keeps f, by which one run could not be told from another",
+        ),
         ("from imbalance_tf import Arm\na, b = Arm('x'), Arm('x')", "arms named x twice"),
         ("from imbalance_tf import Arm\na = Arm('random')", "arms named random twice"),
         ("from imbalance_tf import Arm\na = Arm('x$y$')", "the name 'x$y$' holds '$'"),
@@ -232,6 +237,12 @@ def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
     assert _on_a_cluster(replace(study, arms=study.arms[-1:]), lab, "tcp://head") == "the table"
     assert "arms_of_nested" in cloudpickle.list_registry_pickle_by_value()
     cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
+
+
+@pytest.mark.bad_input
+def test_a_scheduler_that_is_none_is_refused_with_its_address():
+    with pytest.raises(OSError, match=r"--scheduler head: no Dask .* \(missing port.*start one"):
+        _on_a_cluster(STUDIES["paper"], SimpleNamespace(), "head")
 
 
 @pytest.mark.slow

@@ -84,3 +84,10 @@ def test_who_waits_for_another_process_is_told(tmp_path, capsys):
     with alone(lock):
         pass
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.bad_input
+def test_a_study_of_embedded_cohorts_does_not_leave_out_a_folder_in_silence(lab):
+    """Also if its cases are synthetic."""
+    with pytest.raises(ValueError, match="'characteristics' is about embedded cohorts; leave data"):
+        lab.study("characteristics")

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from imbalance_tf import AIR, ExperimentConfig, patch_cnn
+from imbalance_tf import AIR, ExperimentConfig, Study, patch_cnn, run_experiment, run_study
 from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import RandomSampler
 from imbalance_tf.training.arms import ARMS, Arm, Mining, TwoStage, arm_named, changed
-from imbalance_tf.training.batches import Balanced, Mixed, Random, Smote
-from imbalance_tf.training.decisions import NaturalHead, PriorCorrected
-from imbalance_tf.training.losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted
-from imbalance_tf.training.networks import PatchCNN, UNet
+from imbalance_tf.training.batches import Balanced, Mixed, Random, Sampling, Smote
+from imbalance_tf.training.decisions import Decision, Finish, NaturalHead, PriorCorrected
+from imbalance_tf.training.losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
+from imbalance_tf.training.networks import Network, PatchCNN, UNet
 from imbalance_tf.training.run import Prepared
 
 STEPS, BATCH, SIZE = 20, 120, 24
@@ -388,12 +388,44 @@ def test_each_of_two_classifiers_is_an_arm(arm):
             lambda: _config("U-Net, random", patch_size=30),
             "patch_size=30; for UNet a multiple of 8",
         ),
-        (lambda: arm_named("smotee"), "arm='smotee'; an Arm, or one of random, balanced, hard"),
+        (lambda: arm_named("smotee"), "arm='smotee'; an Arm, or one of 'random', 'balanced'"),
     ],
 )
 def test_wrong_settings_are_named(make, words):
     with pytest.raises(ValueError, match=re.escape(words) + ".*expected"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "absent"),
+    [
+        (Sampling, "sampling", "class_shares"),
+        (Loss, "loss", "build"),
+        (Network, "network", "build, segment"),
+        (Finish, "finish", "prepare"),
+        (Decision, "decision", "decide"),
+    ],
+)
+def test_an_idea_that_is_not_finished_is_named_before_it_is_trained(
+    cohort, tmp_path, base, field, absent
+):
+    arm = Arm("x", **{field: type("Own", (base,), {})()})
+    words = f"arm 'x': Own gives no {absent}; {base.__name__} says what is expected"
+    train, test = cohort.split(test_cases=1)
+    with pytest.raises(ValueError, match=words):
+        run_experiment(_config(arm), train, test, tmp_path)
+    with pytest.raises(ValueError, match=words):
+        run_study(
+            Study("x", "?", [TwoStage("two", second=arm) if field == "loss" else arm]),
+            cohort,
+            tmp_path,
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_value_of_another_type_is_named():
+    with pytest.raises(TypeError, match=r"mining=0\.5; Mining or None is expected"):
+        Arm("x", mining=0.5)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,14 @@ def test_a_decision_that_names_no_class_for_each_voxel_is_refused(split, undecid
         predicted_classes(_config(arm).trainings(), [undecided(5, 1)], test[0], train)
 
 
+@pytest.mark.bad_input
+def test_a_decision_that_stops_is_refused_with_its_arm(split, undecided):
+    train, test = split
+    arm = Arm("mine", decision=_gives(lambda p: 1 / 0))
+    with pytest.raises(ValueError, match=r"arm 'mine' cannot decide \(ZeroDivisionError.*; see"):
+        predicted_classes(_config(arm).trainings(), [undecided(5, 1)], test[0], train)
+
+
 def test_a_model_whose_weights_are_nan_segments_nothing(split):
     train, test = split
     for network, model in {

@@ -522,7 +522,7 @@ def test_a_segmentation_that_was_damaged_before_a_kill_is_made_again(copy, split
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"arm": "bagging"}, "arm='bagging'; an Arm, or one of random, balanced, hard"),
+        ({"arm": "bagging"}, "arm='bagging'; an Arm, or one of 'random', 'balanced'"),
         ({"epochs": 0}, "epochs=0; a whole number from 1"),
         ({"epochs": 1.5}, "epochs=1.5; a whole number from 1"),
         ({"patch_size": 8}, "patch_size=8; a whole number from 22"),

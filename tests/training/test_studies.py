@@ -16,7 +16,7 @@ from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
 from imbalance_tf.training.arms import ARMS, Arm
 from imbalance_tf.training.batches import Balanced
 from imbalance_tf.training.experiment import remove_private, run_folder
-from imbalance_tf.training.studies import STUDIES, Study
+from imbalance_tf.training.studies import STUDIES, Study, study_named
 from imbalance_tf.training.study_run import run_study
 from imbalance_tf.training.study_table import read_study, write_study
 
@@ -114,7 +114,7 @@ def test_lengths_are_those_asked_and_no_epoch_is_longer_than_the_papers():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"arms": ["random", "bagging"]}, "arm='bagging'; an Arm, or one of random, balanced"),
+        ({"arms": ["random", "bagging"]}, "arm='bagging'; an Arm, or one of 'random', 'balanced'"),
         ({"arms": ["random", Arm("random")]}, "arms named random twice"),
         ({"folds": 1}, "folds=1; a whole number from 2"),
         ({"seeds": 0}, "seeds=0; a whole number from 1"),
@@ -132,6 +132,16 @@ def test_lengths_are_those_asked_and_no_epoch_is_longer_than_the_papers():
 def test_wrong_settings_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         replace(STUDY, **change)
+
+
+def test_few_cases_are_a_fold_each():
+    for cases, folds in {3: 3, 4: 4, 5: 5, 20: 5}.items():
+        assert STUDIES["paper"].fitted(cases).folds == folds
+    assert replace(STUDY, folds=6).fitted(3).folds == 6, "who asks for more is refused"
+
+
+def test_a_study_is_found_by_its_name_with_a_space():
+    assert study_named("two classifiers") is STUDIES["two-classifiers"]
 
 
 def test_lists_of_any_kind_are_lists():

@@ -31,7 +31,7 @@ def check(ask: Callable[..., None]) -> Callable[..., None]:
                 ask(answer, **how)
         except Wrong as wrong:
             problem = str(wrong)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"your code stopped with {type(error).__name__}: {error}"
         if problem and os.environ.get("STRICT") == "1":
             raise AssertionError(f"{ask.__name__}: {problem}")
@@ -44,7 +44,11 @@ def values_of(answered: Any) -> np.ndarray:
     """The numbers of an answer, whatever holds them; Wrong if there are none yet."""
     if answered is None or answered is ...:
         raise Wrong("no value yet: the function returns nothing")
-    return np.asarray(list(answered.values()) if isinstance(answered, Mapping) else answered, float)
+    values = list(answered.values()) if isinstance(answered, Mapping) else answered
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:  # text, or lists of different lengths
+        raise Wrong(f"{answered!r:.80} found; numbers are expected") from error
 
 
 def compare(found: Any, expected: Any, mistakes: Mapping[str, Any], where: str = "") -> None:
