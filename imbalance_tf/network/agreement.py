@@ -55,10 +55,11 @@ def compare(model: keras.Model, steps: list[Step], *, complete: bool) -> None:
     generator = np.random.default_rng(0)
     scans = _windows(generator, side + size - 1, model.input_shape[-1])
     corners = product(range(len(scans)), (0, side - 1), (0, side - 1))
-    # More patches from one corner: for an operation that looks at all patches of a batch together,
-    # the batch must differ from the windows.
     inner = generator.integers(0, (len(scans), side // 4 + 1, side // 4 + 1), size=(8, 3)).tolist()
-    places = [*corners, *map(tuple, inner)]
+    # And as many from the air: for an operation that looks at all patches of a batch together, the
+    # batch must differ much from the windows.
+    air = [(1, row, side - 1 - column) for _, row, column in inner]
+    places = [*corners, *map(tuple, inner), *air]
     cut = np.stack([scans[n, i : i + size, j : j + size] for n, i, j in places])
     outputs = _float(model(cut, training=False)).reshape(len(cut), -1)
     expect_logits(model, outputs)

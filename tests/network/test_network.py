@@ -216,11 +216,24 @@ NO_DENSE_FORM = "has no exact dense form"
     ],
 )
 def test_a_model_without_an_exact_dense_form_is_refused_by_the_name_of_the_layer(layers, words):
+    keras.utils.set_random_seed(0)
     layers[0].name = "odd"
     first = [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 1), *layers]
     left = keras.Sequential(first).output_shape[1]
     model = keras.Sequential([*first, keras.layers.Conv2D(3, left), keras.layers.Flatten()])
     with pytest.raises(ValueError, match=words):
+        segment(model, np.zeros((1, 9, 9, 1)))
+
+
+@pytest.mark.parametrize("weights", [(1, -1), (-1.05, 1), (0.6, -0.6), (1, 1)])
+def test_a_mean_over_the_batch_is_seen_although_the_weights_nearly_cancel_it(weights):
+    keras.utils.set_random_seed(0)
+    first = keras.layers.Conv2D(2, 1)
+    mean = keras.layers.Lambda(lambda maps: maps - keras.ops.mean(maps), name="odd")
+    layers = [keras.Input((8, 8, 1)), first, mean, keras.layers.Conv2D(3, 8)]
+    model = keras.Sequential([*layers, keras.layers.Flatten()])
+    first.set_weights([np.reshape(weights, (1, 1, 1, 2)), np.zeros(2)])
+    with pytest.raises(ValueError, match=f"'odd' .Lambda. of .* {NO_DENSE_FORM}"):
         segment(model, np.zeros((1, 9, 9, 1)))
 
 
