@@ -5,7 +5,7 @@
 On the cohort of the lab profile: every training that the arms of `ARMS` take, epochs of 100 batches
 in turn, what they mine after each included; the first epoch, which also compiles, is not counted.
 Patches a second, and their ratio to those of "balanced", go to ``benchmarks/arms.json``, under the
-precision that the processor trains in. Ten minutes.
+precision that the processor trains in. A quarter of an hour.
 """
 
 import json

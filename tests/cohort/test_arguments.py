@@ -218,15 +218,15 @@ def test_an_argument_beside_a_cohort_is_named(cohort, words):
 def test_a_path_that_is_none_is_named(cohort, path):
     """Empty, it would be the folder of the moment."""
     config, study = _config(), Study("one", "?", ["random"], folds=2)
-    for name, call in {
-        "folder": lambda: load_cohort(path),
-        "folder ": lambda: check_folder(path),
-        "folder  ": lambda: write_phantom_cohort(path, cases=1),
-        "folder   ": lambda: run_experiment(config, *cohort.split(test_cases=1), path),
-        "out": lambda: run_study(study, cohort, path),
-        "path": lambda: LabelScheme.from_toml(path),
-    }.items():
-        with pytest.raises(ValueError, match=f"^{name.strip()}={path!r}; a path is expected"):
+    for name, call in [
+        ("folder", lambda: load_cohort(path)),
+        ("folder", lambda: check_folder(path)),
+        ("folder", lambda: write_phantom_cohort(path, cases=1)),
+        ("folder", lambda: run_experiment(config, *cohort.split(test_cases=1), path)),
+        ("out", lambda: run_study(study, cohort, path)),
+        ("path", lambda: LabelScheme.from_toml(path)),
+    ]:
+        with pytest.raises(ValueError, match=f"^{name}={path!r}; a path is expected"):
             call()
 
 
