@@ -1,6 +1,7 @@
 """SMOTE for patches: random batches, topped up to equal shares with synthetic patches."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from imbalance_tf._tensorflow import tf
 from imbalance_tf.cohort.arguments import LARGEST_POOL, expect, whole
@@ -105,7 +106,9 @@ def nearest(patches: np.ndarray, neighbours: int) -> np.ndarray:
     k = min(neighbours, len(flat) - 1)
     # Not by cdist: a matrix product takes a tenth of its time.
     squares = np.einsum("ij,ij->i", flat, flat)
-    distances = squares[:, None] + squares - 2 * (flat @ flat.T)
+    # One thread: several would go on waiting busily, and take the processor from the training.
+    with threadpool_limits(1, "blas"):
+        distances = squares[:, None] + squares - 2 * (flat @ flat.T)
     np.fill_diagonal(distances, np.inf)
     return np.argsort(distances, axis=1, kind="stable")[:, :k]
 
