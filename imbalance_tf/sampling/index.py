@@ -74,7 +74,7 @@ class ClassIndex:
         ends = np.cumsum(voxels)
         firsts = ends - voxels
         mean = self.total // max(len(voxels), 1)
-        self._shift = max(mean.bit_length() - 1, 0)
+        self._shift = max(mean.bit_length() - 2, 0)
         marks = np.arange((self.total >> self._shift) + 2) << self._shift
         self._guide = (np.searchsorted(firsts, marks, side="right") - 1).astype(np.int32)
         self._near = np.arange(np.diff(self._guide).max(initial=0) + 1)
@@ -110,17 +110,18 @@ class ClassIndex:
             least, most = int(ranks.min()), int(ranks.max())
             within = least >= 0 and most < self.total
             expect(within, f"a rank from 0 to {self.total - 1}", least=least, most=most)
-        block = self._guide[ranks >> self._shift]
-        near = self._firsts[block[:, None] + self._near]
+        # By `take`, whose loop is short enough that the processor waits for many places at once.
+        block = self._guide.take(ranks >> self._shift)
+        near = self._firsts.take(block[:, None] + self._near)
         block += np.count_nonzero(near <= ranks[:, None], axis=1) - 1
-        offset = ranks - self._firsts[block]
-        found = self._blocks[block]
+        offset = ranks - self._firsts.take(block)
+        found = self._blocks.take(block, axis=0)
         run = np.count_nonzero(found[:, 0] <= offset[:, None], axis=1)
         each = np.arange(len(run))
         begin = np.where(run > 0, found[each, 0, run - 1], 0)
         start = found[each, 1, run].astype(np.int64) + (found[each, 2, run].astype(np.int64) << 16)
         position = start + (offset - begin)
-        case = self._cases[block]
-        number, rest = np.divmod(position, self._areas[case])
-        row, column = np.divmod(rest, self._widths[case])
+        case = self._cases.take(block)
+        number, rest = np.divmod(position, self._areas.take(case))
+        row, column = np.divmod(rest, self._widths.take(case))
         return np.stack([case, number, row, column], axis=-1).astype(np.int32)
