@@ -16,7 +16,7 @@ import imbalance_tf
 from imbalance_tf.cohort.disk import refuse_unwritable, room_for, set_aside, write_whole
 
 from .exercises import Kind, built
-from .pages import write_page
+from .pages import write_page, write_start_page
 
 __all__ = [
     "NotebookError",
@@ -99,9 +99,9 @@ def _text(source: Path, kind: Kind) -> str:
 def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) -> Path:
     """Execute one notebook with papermill, and print what it prints as it goes.
 
-    Exercises are executed with their solutions. Leaves ``<out>/notebooks/<name>.ipynb``, and its
-    page and figures (`write_page`). An earlier notebook that a person has edited since is kept as
-    ``<name>.edited-<number>.ipynb``.
+    Exercises are executed with their solutions. Leaves ``<out>/notebooks/<name>.ipynb``, its page
+    and figures (`write_page`), and the start page. An earlier notebook that a person has edited
+    since is kept as ``<name>.edited-<number>.ipynb``.
 
     Raises
     ------
@@ -159,8 +159,10 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
         solved.unlink(missing_ok=True)
         if _is_whole(running):
             _keep_edited(executed, out)
+            # The page first: where a notebook is, its own page is, even if this is killed.
+            write_page(running, executed.stem, out)
             running.replace(executed)
-            write_page(executed, out)
+            write_start_page(out)
     return executed
 
 

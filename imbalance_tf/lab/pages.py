@@ -38,13 +38,12 @@ _READABLE = """
 </head>"""
 
 
-def write_page(executed: Path, out: Path) -> None:
+def write_page(executed: Path, name: str, out: Path) -> None:
     """Leave ``html/<name>.html`` and each figure as ``figures/<name>_<number>.png``.
 
-    The start page is written too, to which each page has a link; and where a page leads to that
-    of a notebook that is not executed, one that says so.
+    Where the page leads to that of a notebook that is not executed, one is left that says so.
     """
-    notebook, name = nbformat.read(executed, as_version=4), executed.stem
+    notebook = nbformat.read(executed, as_version=4)
     pictures, others = _pictures(notebook), set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":  # the pages lie side by side, as the notebooks do
@@ -77,7 +76,6 @@ def write_page(executed: Path, out: Path) -> None:
                     f"this run</a></p>",
                 ),
             )
-    write_start_page(out)
 
 
 def write_start_page(out: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from nbclient import NotebookClient
 
 from imbalance_tf import write_phantom_cohort
+from imbalance_tf.lab import notebooks
 from imbalance_tf.lab.exercises import built
 from imbalance_tf.lab.notebooks import (
     NotebookError,
@@ -233,15 +234,39 @@ def _shown(cell):
     return printed, [output.data for output in cell.outputs if "data" in output]
 
 
-def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
-    cells = ["x: int = 1  # a number", "print(x)"]
+def _lesson(folder, *cells):
+    """A notebook of these cells, after one with a parameter."""
+    cells = ["x: int = 1  # a number", *cells]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.cells[0].metadata.tags = ["parameters"]
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
-    nbformat.write(notebook, tmp_path / "lesson.ipynb")
-    out = tmp_path / "out"
-    executed = execute_notebook(tmp_path / "lesson.ipynb", out, {})
-    execute_notebook(tmp_path / "lesson.ipynb", out, {})
+    nbformat.write(notebook, folder / "lesson.ipynb")
+    return folder / "lesson.ipynb"
+
+
+def test_a_notebook_that_was_killed_before_its_page_was_written_is_none_that_was_edited(
+    tmp_path, monkeypatch
+):
+    lesson, out = _lesson(tmp_path, "print(x)"), tmp_path / "out"
+    (out / "html").mkdir(parents=True)
+    (out / "html" / "lesson.html").write_text("not executed: another notebook leads here")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notebooks, "write_page", killed)
+        with pytest.raises(KeyboardInterrupt):
+            execute_notebook(lesson, out, {})
+    executed = execute_notebook(lesson, out, {})
+    assert [path.name for path in executed.parent.iterdir()] == ["lesson.ipynb"]
+    assert "not executed" not in (out / "html" / "lesson.html").read_text()
+
+
+def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
+    lesson, out = _lesson(tmp_path, "print(x)"), tmp_path / "out"
+    executed = execute_notebook(lesson, out, {})
+    execute_notebook(lesson, out, {})
     assert [path.name for path in executed.parent.iterdir()] == ["lesson.ipynb"]
     for number in (1, 2):
         answered = nbformat.read(executed, as_version=4)
@@ -249,7 +274,7 @@ def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
         nbformat.write(answered, executed)
         later = (out / "html" / "lesson.html").stat().st_mtime + 5
         os.utime(executed, (later, later))
-        execute_notebook(tmp_path / "lesson.ipynb", out, {})
+        execute_notebook(lesson, out, {})
         kept = executed.with_name(f"lesson.edited-{number}.ipynb")
         assert f"my answer {number}" in kept.read_text()
         assert "my answer" not in executed.read_text()
@@ -316,16 +341,12 @@ def test_an_unknown_parameter_names_the_known_ones(tmp_path):
 
 
 def test_a_failed_notebook_is_kept_and_the_cell_is_named(tmp_path):
-    cells = ["x: int = 1  # a number", "print('before')", "1 / (x - 1)", "print('after')"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook.cells[0].metadata.tags = ["parameters"]
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
-    nbformat.write(notebook, tmp_path / "broken.ipynb")
-    with pytest.raises(NotebookError, match=r"broken.ipynb failed in cell \[3\]: ZeroDivision"):
-        execute_notebook(tmp_path / "broken.ipynb", tmp_path / "out", {})
-    kept = json.loads((tmp_path / "out" / "notebooks" / "broken.ipynb").read_text())
+    lesson = _lesson(tmp_path, "print('before')", "1 / (x - 1)", "print('after')")
+    with pytest.raises(NotebookError, match=r"lesson.ipynb failed in cell \[3\]: ZeroDivision"):
+        execute_notebook(lesson, tmp_path / "out", {})
+    kept = json.loads((tmp_path / "out" / "notebooks" / "lesson.ipynb").read_text())
     assert "before" in json.dumps(kept)
-    assert (tmp_path / "out" / "html" / "broken.html").exists()
+    assert (tmp_path / "out" / "html" / "lesson.html").exists()
 
 
 def test_on_a_full_disk_the_notebook_of_before_stays(tmp_path, monkeypatch):
