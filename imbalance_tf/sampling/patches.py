@@ -166,7 +166,8 @@ def patch_dataset(
         tf.data.Dataset.range(1)
         .flat_map(one_pass)
         .apply(tf.data.experimental.assert_cardinality(steps))
-        .map(to_tensors)
+        # Four at a time: of a cohort that is larger than memory, they wait for the disk together.
+        .map(to_tensors, num_parallel_calls=4, deterministic=True)
         .prefetch(2)
         .with_options(untuned)
     )
