@@ -4,7 +4,7 @@
 
 Builds `ClassIndex` over eight whole cases of the embedded cohort; then over 10 and over 1,000 cases
 that are copies of one another, for what a balanced batch of 120 centres costs. Prints a table and
-writes it to ``benchmarks/index.json``. About four minutes.
+writes it to ``benchmarks/index.json``. Half a minute.
 """
 
 import json

@@ -128,33 +128,42 @@ def patch_dataset(
     start()
 
     def sample(_):
-        # All at once: a pass that is broken off then costs as many draws as any other.
-        return checked_centres([sampler.draw(batch_size) for _ in range(steps)], batch_size, cohort)
+        # All at once: a pass that is broken off then costs as many draws as any other, and labels
+        # that are looked up together cost a fraction.
+        batches = [sampler.draw(batch_size) for _ in range(steps)]
+        centres = checked_centres(batches, batch_size, cohort)
+        return centres, cohort.labels_at(centres.reshape(-1, 4)).reshape(steps, batch_size)
 
     def one_pass(number):
-        centres = tf.numpy_function(waited_for(sample), [number], tf.int32)
-        centres.set_shape((steps, batch_size, 4))
-        return tf.data.Dataset.from_tensor_slices(centres)
+        both = tf.numpy_function(waited_for(sample), [number], [tf.int32, tf.uint8])
+        for sampled, shape in zip(both, [(steps, batch_size, 4), (steps, batch_size)], strict=True):
+            sampled.set_shape(shape)
+        return tf.data.Dataset.from_tensor_slices(tuple(both))
 
-    shape, channels = (batch_size, patch_size, patch_size), len(cohort.modalities)
-    images, labels = ([getattr(case, name) for case in cohort] for name in ("images", "labels"))
-    patch_buffers = Buffers((*shape, channels), images[0].dtype)
-    label_buffers = Buffers(shape, labels[0].dtype)
+    def cutter(name, fill, *channels):
+        volumes = [getattr(case, name) for case in cohort]
+        shape = (batch_size, patch_size, patch_size, *channels)
+        buffers = Buffers(shape, volumes[0].dtype)
 
-    def cut(centres):
-        patches = cut_patches(images, centres, patch_size, fill=AIR, out=patch_buffers.take())
-        if target == "centre":
-            return patches, cohort.labels_at(centres)
-        return patches, cut_patches(labels, centres, patch_size, fill=0, out=label_buffers.take())
+        def cut(centres):
+            return cut_patches(volumes, centres, patch_size, fill=fill, out=buffers.take())
 
-    def to_tensors(centres):
-        patches, targets = tf.numpy_function(
-            waited_for(cut), [centres], [images[0].dtype, labels[0].dtype], stateful=False
-        )
-        patches.set_shape((*shape, channels))
-        targets.set_shape(shape if target == "patch" else shape[:1])
-        targets = tf.cast(targets, tf.int32)
-        return (patches, targets, centres) if with_centres else (patches, targets)
+        def tensor(centres):
+            patches = tf.numpy_function(
+                waited_for(cut), [centres], volumes[0].dtype, stateful=False
+            )
+            patches.set_shape(shape)
+            return patches
+
+        return tensor
+
+    patches_at = cutter("images", AIR, len(cohort.modalities))
+    maps_at = cutter("labels", 0)
+
+    def to_tensors(centres, labels):
+        labels = tf.cast(labels if target == "centre" else maps_at(centres), tf.int32)
+        patches = patches_at(centres)
+        return (patches, labels, centres) if with_centres else (patches, labels)
 
     # Without autotuning: an iterator at its end waits for the tuner, which wakes after 10, 20, 40
     # ms and so on, so that an epoch would take up to twice as long (TensorFlow 2.21).
@@ -166,8 +175,8 @@ def patch_dataset(
         tf.data.Dataset.range(1)
         .flat_map(one_pass)
         .apply(tf.data.experimental.assert_cardinality(steps))
-        # Four at a time: of a cohort that is larger than memory, they wait for the disk together.
-        .map(to_tensors, num_parallel_calls=4, deterministic=True)
+        # Two at a time: what waits for the disk, or for memory, does not keep the other waiting.
+        .map(to_tensors, num_parallel_calls=2, deterministic=True)
         .prefetch(2)
         .with_options(untuned)
     )
