@@ -68,7 +68,11 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
     if header.get_data_offset() < least:  # nibabel would take the header for voxels
         header.set_data_offset(least)
         log.notes.append(f"voxels taken to begin at byte {least}")
-    _refuse_missing_voxels(files[-1], header, len(voxels))
+    shape = tuple(map(int, header.get_data_shape()))
+    if not shape or min(shape) < 1:
+        raise ValueError(f"its header gives it the shape {shape}")
+    begin = int(header.get_data_offset())
+    refuse_missing_voxels(files[-1], shape, header.get_data_dtype(), begin, len(voxels))
     proxy = ArrayProxy(io.BytesIO(voxels), header)
     header.set_data_offset(0)  # an odd one would be noted again at each copy
     if isinstance(header, nib.Nifti1Header):
@@ -135,12 +139,11 @@ def _header_class(content: bytes, *, single: bool) -> type[nib.AnalyzeHeader]:
     return Nifti1PairHeader if content[344:347] == b"ni1" else Spm2AnalyzeHeader
 
 
-def _refuse_missing_voxels(path: Path, header: nib.AnalyzeHeader, size: int) -> None:
-    shape = tuple(map(int, header.get_data_shape()))
-    if not shape or min(shape) < 1:
-        raise ValueError(f"its header gives it the shape {shape}")
-    dtype = header.get_data_dtype()
-    needed = int(header.get_data_offset()) + math.prod(shape) * dtype.itemsize
+def refuse_missing_voxels(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, begin: int, size: int
+) -> None:
+    """ScanError if there are fewer bytes than the voxels take that begin at byte `begin`."""
+    needed = begin + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise ScanError(
             f"{path}: its header promises {'x'.join(map(str, shape))} voxels of {dtype}, which "
@@ -195,10 +198,13 @@ def _mend_place(path: Path, header: nib.Nifti1Header, notes: list[str]) -> None:
 
 
 def _is_sound(form) -> bool:
-    """Whether a form of a header maps voxels to millimetres, one to one."""
     try:
-        affine = form()
+        return is_sound(form())
     except (ValueError, HeaderDataError):
         return False
+
+
+def is_sound(affine: np.ndarray) -> bool:
+    """Whether an affine maps voxels to millimetres, one to one."""
     # No scanner is 1,000 km long; NaN is not below that either.
     return bool((np.abs(affine) < 1e9).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)

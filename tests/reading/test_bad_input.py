@@ -518,7 +518,7 @@ KINDS = [
     (nnunet_dataset_that_is_a_link_to_nowhere, CohortError, "dataset.json: .*No such file"),
     (metaimage_that_is_a_link_to_nowhere, CohortError, "case_1_t1.mha: a link to .*annex"),
     (metaimage_that_is_a_pointer, CohortError, "case_1_t1.mha: only the name of .*: git lfs pull"),
-    (metaimage_cut_short, CohortError, "case_1_t1.mha: cannot be read .*complete. Fetch or conv"),
+    (metaimage_cut_short, CohortError, "case_1_t1.mha: .*it holds .*: it was cut short"),
     (more_voxels_than_fit_anywhere, CohortError, "case_1_t1.nii: .*promises 30000x30000x30000"),
     (plain_file_cut_short, CohortError, "case_1_t1.nii: .*it holds 2,000: it was cut short"),
     (no_voxels, CohortError, r"case_1_t1.nii: .*the shape \(40, 36, -12\)"),
