@@ -1,5 +1,6 @@
 """Read all cases of a folder, and decide what their label values mean."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +58,10 @@ def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> Label
     name = os.fspath(scheme)
     if name == "auto" and os.path.lexists(folder / SCHEME_FILE):  # also a link to nowhere
         name = str(folder / SCHEME_FILE)
+    elif name == "auto" and (other := _misnamed(folder)):
+        raise ValueError(
+            f"{other} is not read under this name; call it {SCHEME_FILE}, or remove it"
+        )
     if name.endswith(".toml"):
         return LabelScheme.from_toml(name)
     if name != "auto" and name not in SCHEMES:
@@ -64,6 +69,14 @@ def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> Label
             f"scheme={name!r}; one of {', '.join(SCHEMES)}, auto, or a .toml file is expected"
         )
     return SCHEMES.get(name)
+
+
+def _misnamed(folder: Path) -> Path | None:
+    """What may be meant as the scheme of a folder: Windows hides the .txt that Notepad adds."""
+    names = (SCHEME_FILE, f"{SCHEME_FILE}.txt", "scheme.txt")
+    with contextlib.suppress(OSError):
+        return next((path for path in folder.iterdir() if path.name.lower() in names), None)
+    return None
 
 
 def examine(

@@ -92,7 +92,9 @@ def find_cases(
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; a folder of cases is expected")
+        raise NotADirectoryError(
+            f"{folder} is a file; a folder of cases is expected: unpack it, if it is an archive"
+        )
 
     folders, problems = folders_under(folder)
     if files:
@@ -125,7 +127,7 @@ def find_cases(
         wrong = []
         for place, roles in held:
             where = _where(name, place)
-            wrong += _missing_or_double(where, roles, looked_for)
+            wrong += _missing_or_double(where, place, roles, looked_for)
             wrong += _shared(where, roles, owners, layout)
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
@@ -173,7 +175,9 @@ def _owners(named: list[NamedFiles]) -> dict[object, list[str]]:
     return owners
 
 
-def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) -> list[str]:
+def _missing_or_double(
+    where: str, place: Path, roles: Roles, looked_for: Mapping[str, str]
+) -> list[str]:
     """What keeps the files of a place from being a case; the names `looked_for` are by role."""
     if set(looked_for) == {"labels"}:
         names = looked_for["labels"]
@@ -182,7 +186,7 @@ def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) 
     for role, names in looked_for.items():
         paths = roles.get(role, [])
         if len(paths) > 1:
-            found = ", ".join(path.name for path in paths)
+            found = ", ".join(path.relative_to(place).as_posix() for path in paths)
             problems.append(
                 f"{where}: {len(paths)} files for '{role}' ({found}; looked for {names}); keep one "
                 f"of them, or give a narrower pattern: files=... (command line: --file)"

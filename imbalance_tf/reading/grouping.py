@@ -14,7 +14,8 @@ from .layouts import BRATS, LAYOUTS, NNUNET, Layout, as_said, said_of, undecided
 
 CASE = "{case}"
 """Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
-_SCAN = r"\.(((nii|img)(\.gz|\.bz2)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom)$"  # or not read
+# What may hold scans, and is read or not; packed folders too.
+_SCAN = r"\.(((nii|img)(\.gz|\.bz2)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom|zip|tar(\.gz)?|tgz)$"
 _WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
 
 Roles = dict[str, list[Path]]

@@ -95,10 +95,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
     brain, covered, notes = brain_of(values, scans, mask, labels.path)
     if apart > 0.01:
         notes.append(f"files up to {apart:.2g} mm apart taken to share one grid")
-    if (
-        volume_ml := brain.sum() * abs(np.linalg.det(labels.affine[:3, :3])) / 1000
-    ) > _LARGEST_BRAIN:
-        notes.append(f"a brain of {volume_ml:,.0f} ml: is the skull stripped?")
+    volume_ml = brain.sum() * abs(np.linalg.det(labels.affine[:3, :3])) / 1000
+    if not 1 <= volume_ml <= _LARGEST_BRAIN:
+        notes.append(f"a brain of {volume_ml:,.0f} ml: is the skull stripped, the spacing in mm?")
     notes += [f"{path.name}: {note}" for path, each in opened.items() for note in each.notes]
     if (off := np.abs(labels.data - values).max()) > _OFF:
         notes.append(f"labels up to {off:.2g} off rounded: they are stored {_scaled(labels)}")

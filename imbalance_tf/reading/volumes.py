@@ -72,8 +72,9 @@ def volume_of(
 ) -> Volume:
     """The volume of a 3-D file; with `channels`, those of a 4-D file, as the first axis of data.
 
-    `default_affine` is used if the header does not say where the volume lies. Without it, the
-    order of the voxels is taken to be that of BraTS: to the left, back and up.
+    `default_affine`, of another file of the case, is used if the header does not say where the
+    volume lies. Without it, the order of the voxels is taken to be that of BraTS: to the left, back
+    and up. Files that differ from it by a rounding are turned alike, also at 45 degrees.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def volume_of(
     try:
         if image.ndim > 3:  # axes of length 1 at the end are dropped
             image = nib.squeeze_image(image)
-        if channels and image.shape[3:] != (len(channels),):
+        if channels and (image.shape[3:] or (1,)) != (len(channels),):
             raise ScanError(
                 f"{path}: shape {opened.image.shape}; four dimensions are expected, the last of "
                 f"{len(channels)}: {', '.join(channels)}"
@@ -100,10 +101,13 @@ def volume_of(
             affine = brats if default_affine is None else default_affine
             image = type(image)(image.dataobj, affine, image.header)
         axes = nib.orientations.axcodes2ornt("LPS")
-        orientation = nib.io_orientation(image.affine)
+        alike = default_affine is not None and np.allclose(image.affine, default_affine, atol=1e-3)
+        orientation = nib.io_orientation(default_affine if alike else image.affine)
         turned = image.as_reoriented(nib.orientations.ornt_transform(orientation, axes))
         with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers are refused below
             data = np.asarray(turned.dataobj, dtype=np.float32).T
+        if channels and data.ndim == 3:
+            data = data[np.newaxis]
     except ScanError:
         raise
     except Exception as error:

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -442,6 +443,30 @@ def two_halves_of_cases_in_one_folder(folder):
             path.unlink()
 
 
+def nnunet_datasets_with_cases_of_one_name(folder):
+    for number in (1, 2):
+        save(folder / f"Dataset00{number}" / "imagesTr" / "a_0000.nii.gz", _volume(number))
+        save(folder / f"Dataset00{number}" / "labelsTr" / "a.nii.gz", _volume())
+    for case in ("case_0", "case_1", "case_2"):
+        shutil.rmtree(folder / case)
+
+
+def nnunet_dataset_that_is_a_device(folder):
+    _as_nnunet(folder, {})
+    (folder / "dataset.json").unlink()
+    (folder / "dataset.json").symlink_to(os.devnull)
+
+
+def nothing_but_archives(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        shutil.make_archive(folder / case, "zip", folder / case)
+        shutil.rmtree(folder / case)
+
+
+def an_archive(folder):
+    return {"folder": shutil.make_archive(folder, "zip", folder)}
+
+
 def role_with_markup(folder):
     return {"files": {"<b>": "*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
 
@@ -535,6 +560,14 @@ KINDS = [
     (case_in_one_pattern_only, ValueError, r"has \{case\} in the pattern of t1, but not of labels"),
     (case_in_a_pattern_without_end, ValueError, r"has the pattern '\{case\}_t\[9-1\].nii.gz', wh"),
     (nnunet_without_names_of_channels, CohortError, 'dataset.json: names no channels .*"FLAIR"'),
+    (
+        nnunet_datasets_with_cases_of_one_name,
+        CohortError,
+        "2 files for 'labels' .Dataset001/labelsTr/a.nii.gz, Dataset002/labelsTr/a.nii.gz;",
+    ),
+    (nnunet_dataset_that_is_a_device, CohortError, "dataset.json: .* a device or a pipe; a file"),
+    (nothing_but_archives, CohortError, "(?s)no case found.*not recognised: .*case_0.zip, case"),
+    (an_archive, NotADirectoryError, "cases.zip is a file; .*: unpack it, if it is an archive"),
     (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
     (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
     (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),

@@ -108,7 +108,7 @@ def test_what_may_be_wrong_is_said(tmp_path, write_case):
         save(path, np.asarray(nib.load(path).dataobj), moved if name == "t1" else thick)
     (case,) = check_folder(tmp_path).cases
     assert "files up to 0.4 mm apart taken to share one grid" in case.notes
-    assert "a brain of 3,000 ml: is the skull stripped?" in case.notes
+    assert "a brain of 3,000 ml: is the skull stripped, the spacing in mm?" in case.notes
 
 
 def test_shares_are_by_value_where_no_scheme_can_be_told(tmp_path, write_case):
@@ -190,11 +190,11 @@ def test_every_file_that_cannot_be_read_is_named(case_folder):
 
 
 def test_scans_that_no_name_explains_are_said(case_folder):
-    save(case_folder / "other" / "other_brain_T1Gd.nii.gz", np.zeros(SHAPE, np.float32))
+    save(case_folder / "other" / "other_brain_T1post.nii.gz", np.zeros(SHAPE, np.float32))
     result = CliRunner().invoke(main, ["check", str(case_folder)])
     assert result.exit_code == 0
     assert "not recognised, so not read" in result.stdout
-    assert "other_brain_T1Gd.nii.gz" in result.stdout
+    assert "other_brain_T1post.nii.gz" in result.stdout
 
 
 @pytest.mark.parametrize("end", [".mgz", ".nrrd", ".mhd", ".NII", ".dcm"])

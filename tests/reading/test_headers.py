@@ -78,6 +78,23 @@ def test_what_has_one_sound_reading_is_mended_and_said(case_folder, values, note
     assert not caplog.records  # nibabel's own log does not name the file
 
 
+@pytest.mark.parametrize("degrees", [30, 45])
+def test_scans_that_lie_askew_but_for_a_rounding_alike_share_a_grid(case_folder, degrees):
+    """At 45 degrees the rounding decides which axis is nearer to left and right."""
+    for path, off in zip(sorted((case_folder / "case_1").iterdir()), (-1e-5, 0, 1e-5), strict=True):
+        angle, affine = np.deg2rad(degrees + off), np.eye(4)
+        affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        save(path, np.asarray(nib.load(path).dataobj), affine)
+    assert len(load_cohort(case_folder)) == 3
+
+
+@pytest.mark.parametrize("mm", [1e-3, 1e3])
+def test_voxels_of_another_unit_than_said_are_noted(case_folder, mm):
+    for path in (case_folder / "case_1").iterdir():
+        save(path, np.asarray(nib.load(path).dataobj), np.diag([mm, mm, mm, 1]))
+    assert any("the spacing in mm?" in note for note in _notes(check_folder(case_folder), "case_1"))
+
+
 @pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Nifti2Pair, nib.AnalyzeImage])
 @pytest.mark.parametrize("half", ["hdr", "img"])
 def test_a_pair_of_files_is_the_image_that_it_holds(case_folder, tmp_path, kind, half):

@@ -99,6 +99,14 @@ def ucsf_pdgm(folder, labels):
         save(place / f"{case}_tumor_segmentation.nii.gz", labels)
 
 
+def upenn_gbm(folder, labels):
+    for case in ("UPENN-GBM-00001_11", "UPENN-GBM-00002_11"):
+        for modality in ("T1", "T1GD", "T2", "FLAIR"):
+            save(folder / "images_structural" / case / f"{case}_{modality}.nii.gz", _scan(labels))
+        save(folder / "images_segm" / f"{case}_segm.nii.gz", labels)
+        save(folder / "automated_segm" / f"{case}_automated_approx_segm.nii.gz", labels)
+
+
 def bids(folder, labels):
     for case in ("sub-01", "sub-02"):
         for modality in ("T1w", "ce-gadolinium_T1w", "acq-3d_T2w", "FLAIR"):
@@ -120,6 +128,7 @@ RELEASES = [
     ),
     (decathlon, "decathlon", {"edema": 1, "necrosis + non-enhancing": 2, "enhancing": 3}),
     (ucsf_pdgm, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
+    (upenn_gbm, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
     (bids, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
 ]
 
@@ -218,9 +227,10 @@ def test_a_metaimage_with_the_largest_byte_first(tmp_path):
         lambda path: path.name.replace(".nii", " (1).nii"),
         lambda path: path.name.replace("_seg.nii.gz", "_Segm.nii.gz"),
         lambda path: path.name.replace("_t1.", "_T1."),
+        lambda path: path.name.replace("_t1ce.", "_t1Gd."),
         lambda path: path.name.replace("Brats17_TCIA_1_seg", "W39_1998.09.19_seg"),
     ],
-    ids=["capital", "copy", "Segm", "T1", "foreign case name"],
+    ids=["capital", "copy", "Segm", "T1", "t1Gd", "foreign case name"],
 )
 def test_odd_names_are_read(tmp_path, change):
     _nifti(tmp_path, _labels((1, 2, 4)), "Brats17_TCIA_1", ("t1", "t1ce", "flair"), "_")
@@ -228,6 +238,7 @@ def test_odd_names_are_read(tmp_path, change):
         path.rename(path.with_name(change(path)))
     cohort = load_cohort(tmp_path)
     assert cohort.case_ids == ("Brats17_TCIA_1",)
+    assert len(cohort.modalities) == 3
     assert cohort.scheme is SCHEMES["brats2017"]
 
 
@@ -451,6 +462,33 @@ def test_the_channels_of_4d_files_are_in_the_order_of_their_dataset_json(tmp_pat
             for each, which in ((cohort, name), (as_it_is, own))
         )
         assert np.array_equal(found, expected)
+
+
+def test_datasets_whose_channels_have_another_order_are_refused(tmp_path):
+    """Each would be read with the names of the other, and nobody could see it."""
+    for name, order in {
+        "one": ("FLAIR", "T1w", "t1gd", "T2w"),
+        "two": ("T2", "T1", "T1c", "FLAIR"),
+    }.items():
+        decathlon(tmp_path / name, _labels((1, 2, 3)))
+        said = {"modality": {str(number): each for number, each in enumerate(order)}}
+        (tmp_path / name / "dataset.json").write_text(json.dumps(said))
+    words = "other channels: flair, t1, t1c, t2 in .*one; t2, t1, t1c, flair in .*two; give one"
+    with pytest.raises(CohortError, match=words):
+        load_cohort(tmp_path)
+    assert len(load_cohort(tmp_path / "two")) == 2
+
+
+def test_one_channel_needs_no_fourth_axis(tmp_path):
+    labels = _labels((1, 2, 3))
+    for case, shape in {"a": SHAPE, "b": (*SHAPE, 1)}.items():
+        save(tmp_path / "imagesTr" / f"{case}.nii.gz", _scan(labels).reshape(shape))
+        save(tmp_path / "labelsTr" / f"{case}.nii.gz", labels)
+    said = {"modality": {"0": "FLAIR"}, "labels": None}
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    cohort = load_cohort(tmp_path)
+    assert len(cohort) == 2
+    assert cohort.modalities == ("flair",)
 
 
 @pytest.mark.parametrize(
