@@ -176,7 +176,7 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
         folders.append(Path(directory))
         for path in (Path(directory, name) for name in others if name[0] != "."):
             # Scans that are links to nowhere are named when they are read: their names end in .nii.
-            if not path.suffix and path.is_symlink() and not os.path.exists(path):
+            if not path.suffix and os.path.islink(path) and not os.path.exists(path):
                 closed[str(path)] = [
                     f"{path}: a link to {os.readlink(path)}, which is not there; fetch or mount "
                     f"that folder, or remove the link"

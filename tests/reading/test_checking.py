@@ -252,3 +252,18 @@ def test_all_cases_together_are_those_of_the_cohort(bad_folder):
     whole = expected.loc["whole"]
     line = f"whole: {100 * whole['share']:.3g} % of all voxels, in 2 of 2 cases; {whole['sd']:.2f}"
     assert f"{line} sd from healthy" in result.stdout
+
+
+@pytest.mark.bad_input
+def test_a_folder_that_may_be_listed_but_not_entered_costs_its_case(case_folder):
+    case = case_folder / "case_1"
+    (case / "LICENSE").touch()
+    case.chmod(0o444)
+    try:
+        if os.access(case / "LICENSE", os.F_OK):
+            pytest.skip("this user may enter any folder")
+        report = check_folder(case_folder)
+    finally:
+        case.chmod(0o755)
+    assert [each.case for each in report.cases] == ["case_0", "case_2"]
+    assert all("give permission to read it" in problem for problem in report.problems)
