@@ -13,8 +13,8 @@ from tqdm import tqdm
 from imbalance_tf.cohort.labels import SCHEME_FILE, SCHEMES, LabelScheme
 from imbalance_tf.cohort.names import one_line
 
+from .content import ScanError
 from .finding import CaseFiles, Found
-from .headers import ScanError
 from .scan import CaseArrays, read_case
 from .store import Store
 

@@ -2,12 +2,14 @@
 
 import math
 import zlib
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from .headers import ScanError, is_sound, refuse_absent, refuse_missing_voxels
+from .content import LARGEST, ScanError, content_of, unpacked
+from .headers import is_sound, refuse_missing_voxels
 
 _TYPES = {
     **{"MET_CHAR": "i1", "MET_SHORT": "i2", "MET_INT": "i4", "MET_LONG": "i4"},
@@ -27,8 +29,7 @@ def meta_image(path: Path) -> nib.Nifti1Image:
     ValueError
         If its header makes no sense.
     """
-    refuse_absent(path)
-    head, _, rest = path.read_bytes().partition(b"ElementDataFile")
+    head, _, rest = content_of(path).partition(b"ElementDataFile")
     where, _, voxels = rest.partition(b"\n")
     lines = (line.partition("=") for line in head.decode("latin-1").splitlines())
     fields = {name.strip(): value.strip() for name, _, value in lines}
@@ -56,7 +57,8 @@ def meta_image(path: Path) -> nib.Nifti1Image:
     big = _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     dtype = np.dtype((">" if big else "<") + _TYPES[fields["ElementType"]])
     if _is_true(fields, "CompressedData"):
-        voxels = _decompressed(voxels, math.prod(shape) * dtype.itemsize)
+        most = math.prod(shape) * dtype.itemsize
+        voxels = unpacked(voxels, partial(zlib.decompressobj, wbits=47), min(most, LARGEST))
     refuse_missing_voxels(path, shape, dtype, 0, len(voxels))
     data = np.frombuffer(voxels, dtype, count=math.prod(shape)).reshape(shape, order="F")
     # As NIfTI holds them: in nibabel it has no 64-bit integers by default.
@@ -78,12 +80,3 @@ def meta_image(path: Path) -> nib.Nifti1Image:
 
 def _is_true(fields: dict[str, str], *names: str) -> bool:
     return any(fields.get(name, "").upper() in ("TRUE", "1") for name in names)
-
-
-def _decompressed(content: bytes, most: int) -> bytes:
-    """What zlib or gzip packed, `most` bytes; ValueError unless it is whole."""
-    stream = zlib.decompressobj(wbits=47)  # either of the two
-    voxels = stream.decompress(content, most + 1)
-    if not stream.eof:
-        raise ValueError("its compressed voxels end too early, or are more than DimSize says")
-    return voxels

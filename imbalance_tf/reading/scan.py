@@ -14,8 +14,8 @@ from imbalance_tf.cohort.names import one_line
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .brain import brain_of
+from .content import ScanError
 from .finding import CaseFiles
-from .headers import ScanError
 from .volumes import Opened, Volume, open_scan, volume_of
 
 VERSION = 3

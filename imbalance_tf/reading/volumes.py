@@ -7,7 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .headers import ScanError, nifti_image
+from .content import ScanError
+from .headers import nifti_image
 from .metaimage import meta_image
 
 

@@ -94,6 +94,11 @@ def another_byte_than_was_compressed(folder):
     path.write_bytes(content[:middle] + b"\x02" + content[middle + 1 :])
 
 
+def garbage_at_its_end(folder):
+    with (folder / "case_1" / "case_1_t1.nii.gz").open("ab") as file:
+        file.write(b"garbage")
+
+
 def half_a_voxel_away(folder):
     path = folder / "case_1" / "case_1_t1.nii.gz"
     moved = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -565,7 +570,11 @@ KINDS = [
         CohortError,
         "2 files for 'labels' .Dataset001/labelsTr/a.nii.gz, Dataset002/labelsTr/a.nii.gz;",
     ),
-    (nnunet_dataset_that_is_a_device, CohortError, "dataset.json: .* a device or a pipe; a file"),
+    (
+        nnunet_dataset_that_is_a_device,
+        CohortError,
+        "dataset.json: .* a device, a pipe or large",
+    ),
     (nothing_but_archives, CohortError, "(?s)no case found.*not recognised: .*case_0.zip, case"),
     (an_archive, NotADirectoryError, "cases.zip is a file; .*: unpack it, if it is an archive"),
     (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
@@ -585,7 +594,12 @@ KINDS = [
     (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
     (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
     (bzip2_without_its_end, CohortError, "case_1_seg.nii.bz2: cannot be read .*ended before"),
-    (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
+    (
+        another_byte_than_was_compressed,
+        CohortError,
+        "case_1_seg.nii.gz: cannot be read .*data check",
+    ),
+    (garbage_at_its_end, CohortError, "case_1_t1.nii.gz: cannot be read .*header check"),
     (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
     (complex_numbers, CohortError, "holds complex64, not one number per voxel"),
     (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),

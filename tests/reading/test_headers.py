@@ -1,13 +1,16 @@
 """Accidents in headers: what has one sound reading is mended and said, the rest costs one case."""
 
+import bz2
 import gzip
 import logging
+import re
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from imbalance_tf import check_folder, load_cohort
+from imbalance_tf.reading import content
 from imbalance_tf.reading.headers import files_of
 
 from ..conftest import SHAPE, save
@@ -207,6 +210,19 @@ def test_too_little_memory_costs_the_case(case_folder, monkeypatch):
     report = check_folder(case_folder)
     assert [case.case for case in report.cases] == ["case_0", "case_2"]
     assert "case_1_seg.nii.gz: its case needs more memory" in report.problems[0]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("write", [gzip.compress, bz2.compress, bytes])
+def test_what_unpacks_to_more_than_fits_into_memory_costs_its_case(case_folder, monkeypatch, write):
+    """A gigabyte of nothing takes a megabyte, and a hole in a file nothing."""
+    monkeypatch.setattr(content, "LARGEST", 100_000)
+    path = case_folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_bytes(write(gzip.decompress(path.read_bytes()) + bytes(100_000)))
+    report = check_folder(case_folder)
+    assert [case.case for case in report.cases] == ["case_0", "case_2"]
+    (problem,) = report.problems
+    assert re.search(r"case_1_t1.nii.gz: .* bytes; at most .* crop it to the head", problem)
 
 
 @pytest.mark.parametrize("seed", range(3))
