@@ -57,7 +57,9 @@ def _by_case(folder: Path, folders: list[Path], files: Mapping[str, str]) -> lis
 def _expression(pattern: str) -> re.Pattern:
     """Matches the end of each path that a file name pattern fits; `CASE` is the group ``case``."""
     expression = ""
-    for part in re.split(r"(\*\*/|\*|\?|\[[^]]+\]|\{case\})", pattern):
+    plain = Path(pattern).as_posix()  # without ./ and, in Windows, with other slashes
+    plain = re.sub(r"\*{2,}(?!/)", "*", plain)  # many in a row would never end
+    for part in re.split(r"(\*\*/|\*|\?|\[[^]]+\]|\{case\})", plain):
         if part == CASE:  # the same text each time
             expression += "(?P=case)" if "(?P<case>" in expression else "(?P<case>[^/]+?)"
         elif part.startswith("["):

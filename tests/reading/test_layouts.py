@@ -557,6 +557,14 @@ LAYOUTS_BY_PATTERNS = {
             "brain": "{case}_nifti/{case}_brain_segmentation.nii.gz",
         },
     ),
+    "from here": (
+        _nnunet,
+        {"one": "./{case}_0000.nii.gz", "labels": ".//labelsTr/./{case}.nii.gz"},
+    ),
+    "more stars than a regular expression ends with": (
+        _nnunet,
+        {"one": f"{{case}}_0000.nii{30 * '*'}", "labels": f"l{30 * '*'}Tr/{{case}}.nii.gz"},
+    ),
     "characters": (
         brats2012_in_one_folder,
         {"one": "BRATS_{case}_T1[!C]mha", "labels": "BRATS_{case}_?ruth.*"},
