@@ -1,6 +1,6 @@
 """Find the cases of a folder: which files belong together, and what each file is."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -118,6 +118,8 @@ def find_cases(
             modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
+    counts = Counter(role for _, _, roles in named for role in roles)
+    having = {role: f"{counts[role]} of {len(named)} cases" for role in wanted}
     owners, alike = _owners(named), _alike({name for name, _, _ in named})
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
@@ -127,7 +129,7 @@ def find_cases(
         wrong = []
         for place, roles in held:
             where = _where(name, place)
-            wrong += _missing_or_double(where, place, roles, looked_for)
+            wrong += _missing_or_double(where, place, roles, looked_for, having)
             wrong += _shared(where, roles, owners, layout)
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
@@ -176,9 +178,16 @@ def _owners(named: list[NamedFiles]) -> dict[object, list[str]]:
 
 
 def _missing_or_double(
-    where: str, place: Path, roles: Roles, looked_for: Mapping[str, str]
+    where: str,
+    place: Path,
+    roles: Roles,
+    looked_for: Mapping[str, str],
+    having: Mapping[str, str],
 ) -> list[str]:
-    """What keeps the files of a place from being a case; the names `looked_for` are by role."""
+    """What keeps the files of a place from being a case.
+
+    The names `looked_for`, and how many cases are `having` a file, are by role.
+    """
     if set(looked_for) == {"labels"}:
         names = looked_for["labels"]
         return [f"{where}: a segmentation without any modality (looked for {names}); add its scans"]
@@ -193,7 +202,11 @@ def _missing_or_double(
             )
         elif not paths:
             what = "no segmentation" if role == "labels" else f"no file for '{role}'"
-            others = "" if role in ("labels", "brain") else ", or choose modalities all cases have"
+            others = (
+                f", or leave it out, which {having[role]} have: modalities=... (--file for each "
+                f"other)"
+            )
+            others = "" if role in ("labels", "brain") else others
             problems.append(
                 f"{where}: {what} (looked for {names}); add it, or say how it is called: "
                 f"files=... (command line: --file){others}"

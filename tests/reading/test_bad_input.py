@@ -286,6 +286,10 @@ def only_segmentations(folder):
             path.unlink()
 
 
+def modality_of_one_case(folder):
+    save(folder / "case_1" / "case_1_t2.nii.gz", _volume())
+
+
 def missing_modality(folder):
     return {"modalities": ["t1", "t2"]}
 
@@ -638,6 +642,11 @@ KINDS = [
     (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),
     (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),
     (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
+    (
+        modality_of_one_case,
+        CohortError,
+        "case_0: no file for 't2' .* leave it out, which 1 of 3 cases have: modalities=.*--file",
+    ),
     (missing_modality, CohortError, "case_0: no file for 't2'"),
     (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2012, .*a .toml file"),
     (same_name_twice, CohortError, "2 cases are named case_1 .*copy/case_1.*rename"),
