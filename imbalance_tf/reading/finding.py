@@ -77,7 +77,7 @@ def find_cases(
         "labels": "masks/{case}.nii.gz"}``. Without `files`, the names of one of `LAYOUTS` are
         expected.
     modalities : sequence of str, optional
-        The modalities to use; by default all that the cases have.
+        The modalities to use; by default those that at least half of the cases have.
 
     Raises
     ------
@@ -110,16 +110,19 @@ def find_cases(
         there = [f"not recognised: {line}" for line in unrecognised(folders, {})[:5]]
         raise CohortError(folder, [none, *chain(*problems.values()), *there])
 
+    counts = Counter(role for _, _, roles in named for role in roles)
+    rare: list[str] = []
     if modalities is None:
         others = dict.fromkeys(role for _, _, roles in named for role in roles)
         possible = [*(files or dict.fromkeys(("t1", "t1c", "t2", "flair")) | others)]
         modalities = [role for role in possible if role not in ("labels", "brain")]
-        if not files:  # those that some case has; the others must have them too
-            modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
+        if not files:  # those that half of the cases have; the others must have them too
+            found = [role for role in modalities if counts[role]]
+            modalities = [role for role in found if 2 * counts[role] >= len(named)] or found
+            rare = [role for role in found if role not in modalities]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
-    counts = Counter(role for _, _, roles in named for role in roles)
-    having = {role: f"{counts[role]} of {len(named)} cases" for role in wanted}
+    having = {role: f"{counts[role]} of {len(named)} cases" for role in [*wanted, *rare]}
     owners, alike = _owners(named), _alike({name for name, _, _ in named})
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
@@ -131,6 +134,12 @@ def find_cases(
             where = _where(name, place)
             wrong += _missing_or_double(where, place, roles, looked_for, having)
             wrong += _shared(where, roles, owners, layout)
+            wrong += [
+                f"{where}: '{role}', which only {having[role]} have; give it to the others, move "
+                f"it away, or say which to use: modalities=... (command line: --file)"
+                for role in rare
+                if role in roles
+            ]
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
         if twins := sorted(alike[as_one(name)] - {name}):

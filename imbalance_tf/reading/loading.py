@@ -45,7 +45,7 @@ def load_cohort(
         ``{case}`` for what tells the cases apart where a folder is not a case:
         ``{"flair": "scans/{case}_0000.nii.gz", "labels": "masks/{case}.nii.gz"}``.
     modalities : sequence of str, optional
-        The modalities to use; by default all that the cases have.
+        The modalities to use; by default those that at least half of the cases have.
     cases : int, optional
         Read only this number of cases, the first by name.
     on_error : {"raise", "skip"}

@@ -290,6 +290,11 @@ def modality_of_one_case(folder):
     save(folder / "case_1" / "case_1_t2.nii.gz", _volume())
 
 
+def modality_of_two_cases(folder):
+    modality_of_one_case(folder)
+    save(folder / "case_2" / "case_2_t2.nii.gz", _volume())
+
+
 def missing_modality(folder):
     return {"modalities": ["t1", "t2"]}
 
@@ -645,7 +650,12 @@ KINDS = [
     (
         modality_of_one_case,
         CohortError,
-        "case_0: no file for 't2' .* leave it out, which 1 of 3 cases have: modalities=.*--file",
+        "case_1: 't2', which only 1 of 3 cases have; give it to the others, move it away, or say",
+    ),
+    (
+        modality_of_two_cases,
+        CohortError,
+        "case_0: no file for 't2' .* leave it out, which 2 of 3 cases have: modalities=.*--file",
     ),
     (missing_modality, CohortError, "case_0: no file for 't2'"),
     (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2012, .*a .toml file"),

@@ -603,6 +603,16 @@ def test_folders_named_anat_are_named_by_subject_and_session(tmp_path):
     assert cohort.case_ids == ("sub-01_ses-1", "sub-02_ses-1")
 
 
+@pytest.mark.bad_input
+def test_a_modality_that_one_case_has_costs_that_case_only(tmp_path):
+    for case in ("a", "b", "c"):
+        _nifti(tmp_path, _labels((1, 2, 4)), case, ("t1", "t2") if case == "c" else ("t1",), "_")
+    with pytest.warns(UserWarning, match="c: 't2', which only 1 of 3 cases have"):
+        cohort = load_cohort(tmp_path, on_error="skip")
+    assert cohort.case_ids == ("a", "b")
+    assert load_cohort(tmp_path, modalities=["t1"]).case_ids == ("a", "b", "c")
+
+
 @pytest.mark.parametrize("cases", [("A", "B"), ("A", "B", "C")])
 @pytest.mark.parametrize("lost", ["_seg.nii.gz", "_t1.nii.gz"])
 def test_a_flat_folder_loses_only_the_case_that_lacks_a_file(tmp_path, cases, lost):
