@@ -126,7 +126,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
         inside = brain & covered[name][box]
         intensities = scan.data[box][inside]
         if intensities.size == 0:
-            raise ScanError(f"{scan.path}: air in the whole brain; leave the modality out")
+            raise ScanError(
+                f"{scan.path}: air in the whole brain; fetch it again, or leave the modality out"
+            )
         sd = intensities.std(dtype=np.float64)
         # An empty scan, one in which an outlier dwarfs all else, or a mask that holds the air.
         same = np.abs(intensities - np.float64(np.median(intensities))) <= 0.005 * sd
@@ -209,7 +211,7 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> float:
     if volume.data.shape != labels.data.shape:
         raise ScanError(
             f"{volume.path}: {volume.data.shape[::-1]} voxels, but {labels.path.name} has "
-            f"{labels.data.shape[::-1]}; all files of a case must share one grid"
+            f"{labels.data.shape[::-1]}; all files of a case must share one grid: resample them"
         )
     last = np.subtract(labels.data.shape[::-1], 1)
     corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T

@@ -146,6 +146,10 @@ def constant_scan(folder):
     save(path, np.where(scan > 0, 7, 0).astype(np.float32))
 
 
+def one_modality_of_nothing(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", _volume(5))
+
+
 def nothing_but_air(folder):
     for suffix in ("t1", "flair", "seg"):
         save(folder / "case_1" / f"case_1_{suffix}.nii.gz", np.zeros(SHAPE, np.uint8))
@@ -595,7 +599,7 @@ KINDS = [
         r"(?s)no case found.*not recognised: .*case_1_flair\.dcm",
     ),
     (no_segmentation, CohortError, "case_1: no segmentation"),
-    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
+    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*12\).*resample"),
     (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9 is outside scheme .brats2013"),
     (label_outside_named_scheme, CohortError, "label value 3 is outside scheme 'brats2017'"),
     (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
@@ -618,6 +622,7 @@ KINDS = [
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in 100% of the brain"),
+    (one_modality_of_nothing, CohortError, "case_1_t1.nii.gz: air in the whole brain; fetch it"),
     (nothing_but_air, CohortError, "case_1_flair.nii.gz, .*case_1_t1.nii.gz: nothing but air"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
