@@ -81,8 +81,9 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
         return {each: cases for each in said if (cases := _cases_of(each, paths, folder))}
 
     found = cases_in(BRATS)
-    if not any(_is_whole(roles) for cases in found.values() for _, _, roles in cases):
+    if not _with_whole_cases(found):
         found = cases_in(LAYOUTS[len(BRATS) :]) or found
+    found = _with_whole_cases(found) or found  # one file under another name does not count
     # Two layouts have files named `t1c` and `seg`: any other name tells which of them it is.
     telling = {
         layout: place
@@ -134,6 +135,14 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
         else:
             named.append((_name(place, folder), place, dict(together)))
     return named
+
+
+def _with_whole_cases(found: dict[Layout, list[NamedFiles]]) -> dict[Layout, list[NamedFiles]]:
+    return {
+        layout: cases
+        for layout, cases in found.items()
+        if any(_is_whole(roles) for _, _, roles in cases)
+    }
 
 
 def _is_whole(roles: Roles) -> bool:

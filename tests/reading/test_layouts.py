@@ -346,6 +346,15 @@ def test_a_volume_is_the_same_however_it_is_stored(tmp_path):
     assert load_cohort(tmp_path / "other")[0].digest == load_cohort(tmp_path / "plain")[0].digest
 
 
+@pytest.mark.parametrize("stray", ["docs/atlas_t1n.nii.gz", "atlas_T1.mha", "imagesTr/a.nii.gz"])
+def test_a_file_that_follows_another_layout_does_not_cost_the_cases(tmp_path, stray):
+    brats2017(tmp_path, _labels((1, 2, 4)))
+    (tmp_path / stray).parent.mkdir(exist_ok=True)
+    (tmp_path / stray).write_bytes(b"no scan of a case")
+    assert load_cohort(tmp_path).case_ids == ("Brats17_TCIA_1",)
+    assert any(stray.rpartition("/")[2] in line for line in check_folder(tmp_path).ignored)
+
+
 def test_names_that_two_releases_share_leave_the_choice_to_the_person(tmp_path):
     """t1c and seg are names of 2017 and of 2023; 3 and 4 are other tissues there."""
     _nifti(tmp_path, _labels((1, 2, 3, 4)), "BraTS-GLI-1", ("t1c",), "-")
