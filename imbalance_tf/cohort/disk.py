@@ -24,6 +24,16 @@ def expanded(**named: str | os.PathLike) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def text_of(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a mark at its beginning, as Notepad adds it.
+
+    ValueError if it is a folder, a device or a pipe, which might be read for ever, or large.
+    """
+    if path.exists() and not (path.is_file() and path.stat().st_size < 10**7):
+        raise ValueError("it is a folder, a device, a pipe or large; a file of text is expected")
+    return path.read_text(encoding="utf-8-sig")
+
+
 def digest(content: bytes, size: int = 16) -> str:
     """What tells two contents apart: `size` bytes as hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=size).hexdigest()

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from .arguments import settle
-from .disk import expanded
-from .names import as_one, name_problem
+from .disk import expanded, text_of
+from .names import as_one, name_problem, one_line
 
 _COLUMNS = ("case", "region", "dice", "volume ratio")
+_LONGEST_SHOWN = 300  # characters at either end of what is wrong with a file
 _DERIVED = ("volume ", "cases ")  # before the name of a region: other columns of the tables
 SCHEME_FILE = "scheme.toml"
 """The file in which a folder of cases may say what its label values mean."""
@@ -61,7 +62,9 @@ class LabelScheme:
     def __post_init__(self) -> None:
         table = isinstance(self.regions, Mapping)
         lists = [self.classes, self.values, *(self.regions.values() if table else [])]
-        if not table or any(isinstance(each, str | Mapping) for each in lists):
+        if not table or any(
+            isinstance(each, str | Mapping) or not np.iterable(each) for each in lists
+        ):
             raise ValueError(
                 "classes and values must be lists, and regions a table with a list of class names "
                 "for each"
@@ -132,13 +135,16 @@ class LabelScheme:
             raise FileNotFoundError(f"there is no scheme file {path}")
         expected = ["name", "classes", "values", "regions"]
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad adds a mark
+            found = tomllib.loads(text_of(path))
             if sorted(found) != sorted(expected):
                 raise ValueError(f"its keys are {sorted(found)}; {expected} are expected")
             return cls(**found)
         except (ValueError, TypeError, OSError, RecursionError) as error:
             other = "save it as UTF-8: " if isinstance(error, UnicodeDecodeError) else ""
-            raise ValueError(f"{path} is no label scheme: {other}{error}") from error
+            reason = one_line(f"{error}")
+            if len(reason) > 2 * _LONGEST_SHOWN:
+                reason = f"{reason[:_LONGEST_SHOWN]} ... {reason[-_LONGEST_SHOWN:]}"
+            raise ValueError(f"{path} is no label scheme: {other}{reason}") from error
 
     def region_numbers(self, region: str) -> tuple[int, ...]:
         """Numbers of the classes that a region unites."""

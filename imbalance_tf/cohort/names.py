@@ -43,7 +43,7 @@ def _problem(name: Any) -> str:
     if not name or name != name.strip():
         return "is empty, or begins or ends with a space"
     if not name.isprintable():
-        return "holds characters that cannot be printed on one line"
+        return f"holds characters that cannot be printed on one line{undecoded(name)}"
     if marks := [each for each in _MARKUP if each in name]:
         return f"holds {marks[0]!r}"
     if name.startswith(_FORMULA):
@@ -75,6 +75,14 @@ def as_one(name: str) -> str:
 def one_line(text: str) -> str:
     """A text without what would end its line, or change a terminal: such characters as escapes."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def undecoded(name: str) -> str:
+    """What to do about the bytes in a name that Python could not read as text; mostly nothing."""
+    encoding = sys.getfilesystemencoding()
+    if name.isascii() or encoding == "utf-8":
+        return ""
+    return f" (Python reads names of files as {encoding} here; set PYTHONUTF8=1 if they are UTF-8)"
 
 
 def shown(text: str) -> str:

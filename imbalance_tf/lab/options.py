@@ -37,7 +37,9 @@ class FilePath(click.ParamType):
         try:
             value.encode()
         except UnicodeEncodeError:
-            self.fail(f"{value!r} holds bytes that are not UTF-8; rename it")
+            from imbalance_tf.cohort.names import undecoded
+
+            self.fail(f"{value!r} holds bytes that are no text{undecoded(value)}; rename it")
         given = ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
         if not value and given:  # as of a variable of the shell that is not set
             self.fail("it is empty; name one, or leave it out")

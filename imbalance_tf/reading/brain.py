@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .headers import ScanError
+from .content import ScanError
 from .volumes import Volume
 
 

@@ -1,5 +1,6 @@
 """Read all cases of a folder, and decide what their label values mean."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +13,8 @@ from tqdm import tqdm
 from imbalance_tf.cohort.labels import SCHEME_FILE, SCHEMES, LabelScheme
 from imbalance_tf.cohort.names import one_line
 
+from .content import ScanError
 from .finding import CaseFiles, Found
-from .headers import ScanError
 from .scan import CaseArrays, read_case
 from .store import Store
 
@@ -57,6 +58,10 @@ def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> Label
     name = os.fspath(scheme)
     if name == "auto" and os.path.lexists(folder / SCHEME_FILE):  # also a link to nowhere
         name = str(folder / SCHEME_FILE)
+    elif name == "auto" and (other := _misnamed(folder)):
+        raise ValueError(
+            f"{other} is not read under this name; call it {SCHEME_FILE}, or remove it"
+        )
     if name.endswith(".toml"):
         return LabelScheme.from_toml(name)
     if name != "auto" and name not in SCHEMES:
@@ -64,6 +69,14 @@ def scheme_asked(folder: Path, scheme: str | os.PathLike | LabelScheme) -> Label
             f"scheme={name!r}; one of {', '.join(SCHEMES)}, auto, or a .toml file is expected"
         )
     return SCHEMES.get(name)
+
+
+def _misnamed(folder: Path) -> Path | None:
+    """What may be meant as the scheme of a folder: Windows hides the .txt that Notepad adds."""
+    names = (SCHEME_FILE, f"{SCHEME_FILE}.txt", "scheme.txt")
+    with contextlib.suppress(OSError):
+        return next((path for path in folder.iterdir() if path.name.lower() in names), None)
+    return None
 
 
 def examine(
@@ -74,33 +87,38 @@ def examine(
 ) -> Examined:
     """Read every case, or find it in the store, and hand each that can be read to `take`.
 
-    A case is refused if one of its scans has the same content as a scan of an earlier case.
+    A case is refused if one of its scans has the same content as a scan of an earlier case that is
+    not refused.
     """
     problems = dict(found.problems)
     values: dict[str, list[int]] = {}  # the label values of each case that could be read
-    owners: dict[str, Path] = {}  # the file with each scan's content, by digest
+    scans: dict[str, Mapping[str, str]] = {}  # the digests of its scans, by modality
     for case, arrays in _arrays_of(found.cases, store):
         if isinstance(arrays, ScanError):
             problems[case.case_id] = [*arrays.args]
-        elif twins := [
-            f"{case.images[name]}: the same scan as {owners[digest]}; a brain must not be two "
-            f"cases, of which one may be trained and the other tested on: keep one of the two"
-            for name, digest in arrays.scans.items()
-            if digest in owners
-        ]:
-            problems[case.case_id] = twins
         else:
-            owners |= {digest: case.images[name] for name, digest in arrays.scans.items()}
             values[case.case_id] = arrays.runs.classes.tolist()
+            scans[case.case_id] = arrays.scans
             take(case, arrays)
     scheme, undecided = _decide(found, values) if asked is None and values else (asked, [])
+    owners: dict[str, Path] = {}  # the file with each scan's content, by digest
     for case in found.cases:
+        own = {digest: case.images[name] for name, digest in scans.get(case.case_id, {}).items()}
         if scheme and (foreign := set(values.get(case.case_id, [])) - set(scheme.values)):
             problems[case.case_id] = [
                 f"{case.labels}: label value {', '.join(map(str, sorted(foreign)))} is outside "
                 f"scheme '{scheme.name}' {list(scheme.values)}; mend the file, or name another "
                 f"scheme"
             ]
+        elif twins := [
+            f"{path}: the same scan as {owners[digest]}; a brain must not be two cases, of which "
+            f"one may be trained and the other tested on: keep one of the two"
+            for digest, path in own.items()
+            if digest in owners
+        ]:
+            problems[case.case_id] = twins
+        else:
+            owners |= own
     lines = {name: [*map(one_line, found)] for name, found in sorted(problems.items())}
     return Examined(scheme, undecided, lines)
 

@@ -1,6 +1,6 @@
 """Find the cases of a folder: which files belong together, and what each file is."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -77,7 +77,7 @@ def find_cases(
         "labels": "masks/{case}.nii.gz"}``. Without `files`, the names of one of `LAYOUTS` are
         expected.
     modalities : sequence of str, optional
-        The modalities to use; by default all that the cases have.
+        The modalities to use; by default those that at least half of the cases have.
 
     Raises
     ------
@@ -92,7 +92,9 @@ def find_cases(
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; a folder of cases is expected")
+        raise NotADirectoryError(
+            f"{folder} is a file; a folder of cases is expected: unpack it, if it is an archive"
+        )
 
     folders, problems = folders_under(folder)
     if files:
@@ -108,14 +110,19 @@ def find_cases(
         there = [f"not recognised: {line}" for line in unrecognised(folders, {})[:5]]
         raise CohortError(folder, [none, *chain(*problems.values()), *there])
 
+    counts = Counter(role for _, _, roles in named for role in roles)
+    rare: list[str] = []
     if modalities is None:
         others = dict.fromkeys(role for _, _, roles in named for role in roles)
         possible = [*(files or dict.fromkeys(("t1", "t1c", "t2", "flair")) | others)]
         modalities = [role for role in possible if role not in ("labels", "brain")]
-        if not files:  # those that some case has; the others must have them too
-            modalities = [m for m in modalities if any(roles.get(m) for _, _, roles in named)]
+        if not files:  # those that half of the cases have; the others must have them too
+            found = [role for role in modalities if counts[role]]
+            modalities = [role for role in found if 2 * counts[role] >= len(named)] or found
+            rare = [role for role in found if role not in modalities]
     wanted = [*modalities, "labels", *(["brain"] if files and "brain" in files else [])]
     looked_for = {role: repr(files.get(role)) if files else layout.looks_like for role in wanted}
+    having = {role: f"{counts[role]} of {len(named)} cases" for role in [*wanted, *rare]}
     owners, alike = _owners(named), _alike({name for name, _, _ in named})
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
@@ -125,8 +132,14 @@ def find_cases(
         wrong = []
         for place, roles in held:
             where = _where(name, place)
-            wrong += _missing_or_double(where, roles, looked_for)
+            wrong += _missing_or_double(where, place, roles, looked_for, having)
             wrong += _shared(where, roles, owners, layout)
+            wrong += [
+                f"{where}: '{role}', which only {having[role]} have; give it to the others, move "
+                f"it away, or say which to use: modalities=... (command line: --file)"
+                for role in rare
+                if role in roles
+            ]
         if problem := name_problem(name, of_file=True):
             wrong.append(f"{held[0][0]}: {problem}; rename it")
         if twins := sorted(alike[as_one(name)] - {name}):
@@ -173,8 +186,17 @@ def _owners(named: list[NamedFiles]) -> dict[object, list[str]]:
     return owners
 
 
-def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) -> list[str]:
-    """What keeps the files of a place from being a case; the names `looked_for` are by role."""
+def _missing_or_double(
+    where: str,
+    place: Path,
+    roles: Roles,
+    looked_for: Mapping[str, str],
+    having: Mapping[str, str],
+) -> list[str]:
+    """What keeps the files of a place from being a case.
+
+    The names `looked_for`, and how many cases are `having` a file, are by role.
+    """
     if set(looked_for) == {"labels"}:
         names = looked_for["labels"]
         return [f"{where}: a segmentation without any modality (looked for {names}); add its scans"]
@@ -182,14 +204,18 @@ def _missing_or_double(where: str, roles: Roles, looked_for: Mapping[str, str]) 
     for role, names in looked_for.items():
         paths = roles.get(role, [])
         if len(paths) > 1:
-            found = ", ".join(path.name for path in paths)
+            found = ", ".join(path.relative_to(place).as_posix() for path in paths)
             problems.append(
                 f"{where}: {len(paths)} files for '{role}' ({found}; looked for {names}); keep one "
                 f"of them, or give a narrower pattern: files=... (command line: --file)"
             )
         elif not paths:
             what = "no segmentation" if role == "labels" else f"no file for '{role}'"
-            others = "" if role in ("labels", "brain") else ", or choose modalities all cases have"
+            others = (
+                f", or leave it out, which {having[role]} have: modalities=... (--file for each "
+                f"other)"
+            )
+            others = "" if role in ("labels", "brain") else others
             problems.append(
                 f"{where}: {what} (looked for {names}); add it, or say how it is called: "
                 f"files=... (command line: --file){others}"

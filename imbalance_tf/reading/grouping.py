@@ -14,7 +14,8 @@ from .layouts import BRATS, LAYOUTS, NNUNET, Layout, as_said, said_of, undecided
 
 CASE = "{case}"
 """Stands in a pattern for the text that tells the cases apart: the shortest that fits, no slash."""
-_SCAN = r"\.(((nii|img)(\.gz|\.bz2)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom)$"  # or not read
+# What may hold scans, and is read or not; packed folders too.
+_SCAN = r"\.(((nii|img)(\.gz|\.bz2)?)|mh[ad]|nrrd|nhdr|mg[hz]|mnc|dcm|dicom|zip|tar(\.gz)?|tgz)$"
 _WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
 
 Roles = dict[str, list[Path]]
@@ -56,7 +57,9 @@ def _by_case(folder: Path, folders: list[Path], files: Mapping[str, str]) -> lis
 def _expression(pattern: str) -> re.Pattern:
     """Matches the end of each path that a file name pattern fits; `CASE` is the group ``case``."""
     expression = ""
-    for part in re.split(r"(\*\*/|\*|\?|\[[^]]+\]|\{case\})", pattern):
+    plain = Path(pattern).as_posix()  # without ./ and, in Windows, with other slashes
+    plain = re.sub(r"\*{2,}(?!/)", "*", plain)  # many in a row would never end
+    for part in re.split(r"(\*\*/|\*|\?|\[[^]]+\]|\{case\})", plain):
         if part == CASE:  # the same text each time
             expression += "(?P=case)" if "(?P<case>" in expression else "(?P<case>[^/]+?)"
         elif part.startswith("["):
@@ -78,8 +81,9 @@ def by_layout(folder: Path, folders: list[Path]) -> tuple[Layout, list[NamedFile
         return {each: cases for each in said if (cases := _cases_of(each, paths, folder))}
 
     found = cases_in(BRATS)
-    if not any(_is_whole(roles) for cases in found.values() for _, _, roles in cases):
+    if not _with_whole_cases(found):
         found = cases_in(LAYOUTS[len(BRATS) :]) or found
+    found = _with_whole_cases(found) or found  # one file under another name does not count
     # Two layouts have files named `t1c` and `seg`: any other name tells which of them it is.
     telling = {
         layout: place
@@ -133,6 +137,14 @@ def _cases_of(layout: Layout, paths: list[Path], folder: Path) -> list[NamedFile
     return named
 
 
+def _with_whole_cases(found: dict[Layout, list[NamedFiles]]) -> dict[Layout, list[NamedFiles]]:
+    return {
+        layout: cases
+        for layout, cases in found.items()
+        if any(_is_whole(roles) for _, _, roles in cases)
+    }
+
+
 def _is_whole(roles: Roles) -> bool:
     return "labels" in roles and len(roles) > 1
 
@@ -175,7 +187,7 @@ def folders_under(folder: Path) -> tuple[list[Path], dict[str, list[str]]]:
         folders.append(Path(directory))
         for path in (Path(directory, name) for name in others if name[0] != "."):
             # Scans that are links to nowhere are named when they are read: their names end in .nii.
-            if not path.suffix and path.is_symlink() and not os.path.exists(path):
+            if not path.suffix and os.path.islink(path) and not os.path.exists(path):
                 closed[str(path)] = [
                     f"{path}: a link to {os.readlink(path)}, which is not there; fetch or mount "
                     f"that folder, or remove the link"

@@ -1,14 +1,9 @@
 """Read one NIfTI or Analyze file as an image, and mend what its header says wrong."""
 
-import bz2
-import errno
-import gzip
 import io
 import logging
 import math
-import os
 import re
-import stat
 from pathlib import Path
 
 import nibabel as nib
@@ -19,15 +14,11 @@ from nibabel.nifti2 import Nifti2PairHeader
 from nibabel.spatialimages import HeaderDataError
 from nibabel.spm2analyze import Spm2AnalyzeHeader
 
+from .content import ScanError, content_of
+
 NIFTI_2 = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 """The first bytes of a NIfTI-2 file: the length of its header."""
-POINTERS = {b"version https://git-lfs": "git lfs pull", b"/annex/objects/": "git annex get"}
-"""How a small text begins that stands for a file kept elsewhere, and what fetches the file."""
 _UNITS = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}  # by their codes in a header
-
-
-class ScanError(ValueError):
-    """A file, or the files of a case, cannot be used; each argument is a problem, on one line."""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -54,7 +45,7 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
     """
     files = files_of(path)
     # Header and voxels: of one file both are in its content.
-    contents = [_content(file) for file in files]
+    contents = [content_of(file) for file in files]
     whole, voxels = contents[0], contents[-1]
     kind = _header_class(whole, single=len(files) == 1)
     log = _Notes(logging.WARNING)
@@ -68,7 +59,11 @@ def nifti_image(path: Path) -> tuple[nib.Nifti1Image, list[str]]:
     if header.get_data_offset() < least:  # nibabel would take the header for voxels
         header.set_data_offset(least)
         log.notes.append(f"voxels taken to begin at byte {least}")
-    _refuse_missing_voxels(files[-1], header, len(voxels))
+    shape = tuple(map(int, header.get_data_shape()))
+    if not shape or min(shape) < 1:
+        raise ValueError(f"its header gives it the shape {shape}")
+    begin = int(header.get_data_offset())
+    refuse_missing_voxels(files[-1], shape, header.get_data_dtype(), begin, len(voxels))
     proxy = ArrayProxy(io.BytesIO(voxels), header)
     header.set_data_offset(0)  # an odd one would be noted again at each copy
     if isinstance(header, nib.Nifti1Header):
@@ -93,40 +88,6 @@ class _Notes(logging.Handler):
         self.notes.append(record.getMessage())
 
 
-def _content(path: Path) -> bytes:
-    refuse_absent(path)
-    content = path.read_bytes()
-    # The whole file: nibabel itself stops before the checksum at the end.
-    decompress = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress}.get(content[:2], bytes)
-    return decompress(content)
-
-
-def refuse_absent(path: Path) -> None:
-    """ScanError if a file is not there, is no file, or only stands for one that is elsewhere."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ELOOP):
-            raise
-        if os.path.islink(path):
-            raise ScanError(
-                f"{path}: a link to {os.readlink(path)}, which is not there; fetch that file (git "
-                f"annex get, if git-annex made the link), or copy it here"
-            ) from error
-        raise ScanError(
-            f"{path}: missing; a .hdr and an .img file of the same name are expected"
-        ) from error
-    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-        raise ScanError(f"{path}: no file, but a device or a pipe; put the scan there")
-    with path.open("rb") as file:
-        begins = file.read(max(map(len, POINTERS)))
-    for start, command in POINTERS.items():
-        if begins.startswith(start):
-            raise ScanError(
-                f"{path}: only the name of a file that is kept elsewhere; fetch it: {command}"
-            )
-
-
 def _header_class(content: bytes, *, single: bool) -> type[nib.AnalyzeHeader]:
     if content[:4] in NIFTI_2:
         return nib.Nifti2Header if single else Nifti2PairHeader
@@ -135,12 +96,11 @@ def _header_class(content: bytes, *, single: bool) -> type[nib.AnalyzeHeader]:
     return Nifti1PairHeader if content[344:347] == b"ni1" else Spm2AnalyzeHeader
 
 
-def _refuse_missing_voxels(path: Path, header: nib.AnalyzeHeader, size: int) -> None:
-    shape = tuple(map(int, header.get_data_shape()))
-    if not shape or min(shape) < 1:
-        raise ValueError(f"its header gives it the shape {shape}")
-    dtype = header.get_data_dtype()
-    needed = int(header.get_data_offset()) + math.prod(shape) * dtype.itemsize
+def refuse_missing_voxels(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, begin: int, size: int
+) -> None:
+    """ScanError if there are fewer bytes than the voxels take that begin at byte `begin`."""
+    needed = begin + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise ScanError(
             f"{path}: its header promises {'x'.join(map(str, shape))} voxels of {dtype}, which "
@@ -195,10 +155,13 @@ def _mend_place(path: Path, header: nib.Nifti1Header, notes: list[str]) -> None:
 
 
 def _is_sound(form) -> bool:
-    """Whether a form of a header maps voxels to millimetres, one to one."""
     try:
-        affine = form()
+        return is_sound(form())
     except (ValueError, HeaderDataError):
         return False
+
+
+def is_sound(affine: np.ndarray) -> bool:
+    """Whether an affine maps voxels to millimetres, one to one."""
     # No scanner is 1,000 km long; NaN is not below that either.
     return bool((np.abs(affine) < 1e9).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)

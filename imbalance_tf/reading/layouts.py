@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance_tf.cohort.arguments import expect
+from imbalance_tf.cohort.disk import text_of
 from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.cohort.labels import SCHEMES, LabelScheme
 from imbalance_tf.cohort.names import expect_name
@@ -132,8 +133,10 @@ BRATS = (
     Layout(
         name="BraTS 2017 to 2021",
         looks_like="<case>_{t1,t1ce,t2,flair,seg}.nii.gz",
-        path=re.compile(r"(?P<case>[^/]*)[_-](?P<role>t1|t1ce|t1c|t2|flair|segm?)" + _NIFTI, re.I),
-        roles={"t1ce": "t1c", "seg": "labels", "segm": "labels"},
+        path=re.compile(
+            r"(?P<case>[^/]*)[_-](?P<role>t1|t1ce|t1c|t1gd|t2|flair|segm?)" + _NIFTI, re.I
+        ),
+        roles={"t1ce|t1gd": "t1c", "segm?": "labels"},
         scheme_of=_by_values,
     ),
     Layout(
@@ -179,6 +182,16 @@ LAYOUTS = (
         scheme_of=_by_values,
     ),
     Layout(
+        name="UPENN-GBM",
+        looks_like="<case>_{T1,T1GD,T2,FLAIR,segm}.nii.gz",
+        path=re.compile(
+            r"(?P<case>UPENN-GBM-\d+_\d+)_(?P<role>t1|t1gd|t2|flair|segm)" + _NIFTI, re.I
+        ),
+        roles={"t1gd": "t1c", "segm": "labels"},
+        scheme_of=_by_values,
+        by_name=True,
+    ),
+    Layout(
         name="BIDS",
         looks_like="sub-<case>/anat/sub-<case>_{T1w,ce-<agent>_T1w,T2w,FLAIR,dseg}.nii.gz",
         path=re.compile(
@@ -213,13 +226,21 @@ def as_said(layout: Layout, paths: Iterable[Path]) -> Layout:
     if not in_4d and layout is not NNUNET:
         return layout
     are_task_1 = True
-    for dataset in {path.absolute().parent.parent for path in paths if layout.match(path)}:
+    orders: dict[tuple[str, ...], Path] = {}  # of the channels of 4-D files
+    datasets = {path.absolute().parent.parent for path in paths if layout.match(path)}
+    for dataset in sorted(datasets):
         channels, classes = said_of(dataset)
-        if in_4d and channels:
-            layout = replace(layout, channels=tuple(channels[key] for key in sorted(channels)))
+        orders[tuple(channels[key] for key in sorted(channels)) or layout.channels] = dataset
         named = all(re.search(_TASK_1.get(key, ""), name, re.I) for key, name in classes.items())
         # In 4-D files they are those of Task 1 also if nothing is said.
         are_task_1 &= named and (in_4d or classes.keys() - {"0"} == _TASK_1.keys())
+    if in_4d and len(orders) > 1:
+        found = "; ".join(f"{', '.join(order)} in {dataset}" for order, dataset in orders.items())
+        raise CohortError(
+            os.path.commonpath(datasets),
+            [f"datasets whose files hold other channels: {found}; give one of them at a time"],
+        )
+    layout = replace(layout, channels=next(iter(orders), layout.channels)) if in_4d else layout
     return replace(layout, scheme_of=_only("decathlon") if are_task_1 else _numbered_anew)
 
 
@@ -233,15 +254,17 @@ def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:
     if not os.path.lexists(path):
         return {}, {}
     try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        said = json.loads(text_of(path))
         # Version 2, or 1.
         channels = said["channel_names"] if "channel_names" in said else said["modality"]
         for name in channels.values():
             expect_name(name, "a channel")
             expect(name not in ("labels", "brain"), "another name", channel=name)
         names = {f"{int(number):04}": name for number, name in channels.items()}
-        pairs = said.get("labels", {}).items()  # number and name; in version 2 the other way round
-        pairs = (pair if pair[0].isdecimal() else pair[::-1] for pair in pairs)
+        labels = said.get("labels")
+        # Number and name; in version 2 the other way round.
+        labels = labels if isinstance(labels, dict) else {}
+        pairs = (pair if pair[0].isdecimal() else pair[::-1] for pair in labels.items())
         classes = {str(number): str(name) for number, name in pairs}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CohortError(

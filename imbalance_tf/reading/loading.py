@@ -33,8 +33,8 @@ def load_cohort(
     ----------
     folder : path
         In the layout of BraTS 2012 to 2024, of Task 1 of the Medical Segmentation Decathlon, of
-        nnU-Net, UCSF-PDGM or BIDS; with `files`, every subfolder with scans is one case, or every
-        text that ``{case}`` stands for.
+        nnU-Net, UCSF-PDGM, UPENN-GBM or BIDS; with `files`, every subfolder with scans is one case,
+        or every text that ``{case}`` stands for.
     scheme : str, path or LabelScheme
         What the label values mean: a name of `SCHEMES`, a TOML file (`LabelScheme.from_toml`), or
         ``"auto"``: the file ``scheme.toml`` in the folder, if there is one, else the scheme that
@@ -45,7 +45,7 @@ def load_cohort(
         ``{case}`` for what tells the cases apart where a folder is not a case:
         ``{"flair": "scans/{case}_0000.nii.gz", "labels": "masks/{case}.nii.gz"}``.
     modalities : sequence of str, optional
-        The modalities to use; by default all that the cases have.
+        The modalities to use; by default those that at least half of the cases have.
     cases : int, optional
         Read only this number of cases, the first by name.
     on_error : {"raise", "skip"}

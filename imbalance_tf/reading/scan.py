@@ -14,8 +14,8 @@ from imbalance_tf.cohort.names import one_line
 from imbalance_tf.cohort.runs import Runs, runs_of
 
 from .brain import brain_of
+from .content import ScanError
 from .finding import CaseFiles
-from .headers import ScanError
 from .volumes import Opened, Volume, open_scan, volume_of
 
 VERSION = 3
@@ -95,10 +95,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
     brain, covered, notes = brain_of(values, scans, mask, labels.path)
     if apart > 0.01:
         notes.append(f"files up to {apart:.2g} mm apart taken to share one grid")
-    if (
-        volume_ml := brain.sum() * abs(np.linalg.det(labels.affine[:3, :3])) / 1000
-    ) > _LARGEST_BRAIN:
-        notes.append(f"a brain of {volume_ml:,.0f} ml: is the skull stripped?")
+    volume_ml = brain.sum() * abs(np.linalg.det(labels.affine[:3, :3])) / 1000
+    if not 1 <= volume_ml <= _LARGEST_BRAIN:
+        notes.append(f"a brain of {volume_ml:,.0f} ml: is the skull stripped, the spacing in mm?")
     notes += [f"{path.name}: {note}" for path, each in opened.items() for note in each.notes]
     if (off := np.abs(labels.data - values).max()) > _OFF:
         notes.append(f"labels up to {off:.2g} off rounded: they are stored {_scaled(labels)}")
@@ -127,7 +126,9 @@ def read_case(case: CaseFiles) -> CaseArrays:
         inside = brain & covered[name][box]
         intensities = scan.data[box][inside]
         if intensities.size == 0:
-            raise ScanError(f"{scan.path}: air in the whole brain; leave the modality out")
+            raise ScanError(
+                f"{scan.path}: air in the whole brain; fetch it again, or leave the modality out"
+            )
         sd = intensities.std(dtype=np.float64)
         # An empty scan, one in which an outlier dwarfs all else, or a mask that holds the air.
         same = np.abs(intensities - np.float64(np.median(intensities))) <= 0.005 * sd
@@ -210,7 +211,7 @@ def _refuse_other_grid(volume: Volume, labels: Volume) -> float:
     if volume.data.shape != labels.data.shape:
         raise ScanError(
             f"{volume.path}: {volume.data.shape[::-1]} voxels, but {labels.path.name} has "
-            f"{labels.data.shape[::-1]}; all files of a case must share one grid"
+            f"{labels.data.shape[::-1]}; all files of a case must share one grid: resample them"
         )
     last = np.subtract(labels.data.shape[::-1], 1)
     corners = np.array([[*np.multiply(last, c), 1] for c in product((0, 1), repeat=3)]).T

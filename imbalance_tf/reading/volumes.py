@@ -1,6 +1,5 @@
 """Read one file as a volume: axial slices of float32, however it is stored."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .headers import ScanError, nifti_image, refuse_absent
+from .content import ScanError
+from .headers import nifti_image
+from .metaimage import meta_image
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def open_scan(path: Path) -> Opened:
     """Read a whole NIfTI file, Analyze file or MetaImage (``.mha``); ScanError if that fails."""
     try:
         if path.suffix.lower() == ".mha":
-            return Opened(path, _meta_image(path), True)
+            return Opened(path, meta_image(path), True)
         image, notes = nifti_image(path)
     except ScanError:
         raise
@@ -72,8 +73,9 @@ def volume_of(
 ) -> Volume:
     """The volume of a 3-D file; with `channels`, those of a 4-D file, as the first axis of data.
 
-    `default_affine` is used if the header does not say where the volume lies. Without it, the
-    order of the voxels is taken to be that of BraTS: to the left, back and up.
+    `default_affine`, of another file of the case, is used if the header does not say where the
+    volume lies. Without it, the order of the voxels is taken to be that of BraTS: to the left, back
+    and up. Files that differ from it by a rounding are turned alike, also at 45 degrees.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def volume_of(
     try:
         if image.ndim > 3:  # axes of length 1 at the end are dropped
             image = nib.squeeze_image(image)
-        if channels and image.shape[3:] != (len(channels),):
+        if channels and (image.shape[3:] or (1,)) != (len(channels),):
             raise ScanError(
                 f"{path}: shape {opened.image.shape}; four dimensions are expected, the last of "
                 f"{len(channels)}: {', '.join(channels)}"
@@ -100,10 +102,13 @@ def volume_of(
             affine = brats if default_affine is None else default_affine
             image = type(image)(image.dataobj, affine, image.header)
         axes = nib.orientations.axcodes2ornt("LPS")
-        orientation = nib.io_orientation(image.affine)
+        alike = default_affine is not None and np.allclose(image.affine, default_affine, atol=1e-3)
+        orientation = nib.io_orientation(default_affine if alike else image.affine)
         turned = image.as_reoriented(nib.orientations.ornt_transform(orientation, axes))
         with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers are refused below
             data = np.asarray(turned.dataobj, dtype=np.float32).T
+        if channels and data.ndim == 3:
+            data = data[np.newaxis]
     except ScanError:
         raise
     except Exception as error:
@@ -125,48 +130,8 @@ def _unreadable(path: Path, error: Exception) -> ScanError:
             f"or fetch it again"
         )
     reason = " ".join(str(error).split()) or type(error).__name__
+    kind = "MetaImage" if path.suffix.lower() == ".mha" else "NIfTI"
     return ScanError(
-        f"{path}: cannot be read as NIfTI ({reason}); is it complete, and what its name says? "
+        f"{path}: cannot be read as {kind} ({reason}); is it complete, and what its name says? "
         f"Fetch or convert it again"
     )
-
-
-def _meta_image(path: Path) -> nib.Nifti1Image:
-    """A MetaImage as nibabel would hold it; nibabel itself does not read the format."""
-    try:
-        import SimpleITK as sitk  # an extra: only BraTS 2012 to 2015 need it
-    except ImportError as error:
-        raise ScanError(
-            f"{path}: .mha files are read with SimpleITK, which is not installed; "
-            f'pip install "imbalance_tf[mha]"'
-        ) from error
-    refuse_absent(path)
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:  # in C++ it would end the process
-        raise ScanError(
-            f"{path}: SimpleITK cannot take this name; rename the file or its folder"
-        ) from error
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = re.sub(r"(\w*\(0x\w+\)|\S+:\d+): ", "", str(error).split("ERROR: ")[-1])
-        raise ScanError(
-            f"{path}: cannot be read as MetaImage ({' '.join(reason.split())}); is it complete? "
-            f"Fetch or convert it again"
-        ) from error
-    dimensions, numbers = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
-    if (dimensions, numbers) != (3, 1):
-        raise ScanError(
-            f"{path}: {dimensions} dimensions and {numbers} numbers per voxel; a 3-D volume of "
-            f"single numbers is expected"
-        )
-    # ITK counts millimetres to the left and back, nibabel to the right and front.
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    data = sitk.GetArrayFromImage(image).T  # from (z, y, x)
-    if data.dtype not in (np.uint8, np.int16, np.float32):
-        data = data.astype(np.float32)  # NIfTI in nibabel holds no 64-bit integers by default
-    return nib.Nifti1Image(data, np.diag([-1, -1, 1, 1]) @ affine)

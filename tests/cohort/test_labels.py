@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -73,7 +75,11 @@ def test_a_scheme_from_a_file(tmp_path):
         ('"healthy", "lesion"', '"healthy"', "two or more different names"),
         ('classes = ["healthy", "lesion"]', 'classes = "ab"', "classes and values must be lists"),
         ('[regions]\nlesion = ["lesion"]', 'regions = ["lesion"]', "is no label scheme"),
-        ("values = [0, 1]", "values = 5", "is no label scheme"),
+        ("values = [0, 1]", "values = 5", "classes and values must be lists"),
+        ('lesion = ["lesion"]', "lesion = 1", "a table with a list of class names for each"),
+        ('"white matter lesions"', r'"a\nb\u001b[2J"', r"scheme 'a\\nb\\x1b\[2J': the name"),
+        ('"white matter lesions"', f'"{"x" * 10**5}"', "^.{,900}has 100000 bytes; at most 200"),
+        ("values = [0, 1]", f"values = [{'1,' * 10**4}]", "^.{,900}a different whole number"),
         ('"healthy", "lesion"', '"lesion", "Lesion"', "different names are expected, in more than"),
         ('"healthy", "lesion"', '"\u00e9", "e\u0301"', "two or more different names"),
         ('lesion = ["lesion"]', 'a = ["lesion"]\nA = ["lesion"]', "differ in capitals only"),
@@ -104,6 +110,24 @@ def test_a_file_in_another_encoding_is_to_be_saved_anew(tmp_path, encoding):
     path.write_text(LESIONS.replace("white", "weiße"), encoding=encoding)
     with pytest.raises(ValueError, match=r"mine\.toml is no label scheme: save it as UTF-8"):
         LabelScheme.from_toml(path)
+
+
+@pytest.mark.bad_input
+def test_what_might_be_read_for_ever_is_no_scheme(tmp_path):
+    (tmp_path / "scheme.toml").symlink_to(os.devnull)
+    with pytest.raises(ValueError, match=r"scheme\.toml .* it is a folder, a device"):
+        scheme_asked(tmp_path, "auto")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["scheme.toml.txt", "Scheme.txt"])
+def test_a_scheme_that_windows_calls_otherwise_is_not_passed_over(tmp_path, name):
+    (tmp_path / name).write_text(LESIONS)
+    with pytest.raises(ValueError, match=rf"{name} is not read .*; call it scheme\.toml, or rem"):
+        scheme_asked(tmp_path, "auto")
+    assert scheme_asked(tmp_path, "brats2017") is SCHEMES["brats2017"]
+    (tmp_path / "scheme.toml").write_text(LESIONS)
+    assert scheme_asked(tmp_path, "auto").name == "white matter lesions"
 
 
 @pytest.mark.bad_input

@@ -38,6 +38,16 @@ def test_a_case_is_reported_whatever_the_encoding_of_the_terminal(foreign_names,
     assert b"cases to use: 2" in done.stdout
 
 
+@pytest.mark.bad_input
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_names_that_the_locale_cannot_read_are_not_to_be_renamed(foreign_names):
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for folder in (foreign_names, foreign_names / "Łódź"):
+        done = _checked(folder, capture_output=True, env={**os.environ, **plain})
+        assert done.returncode > 0
+        assert b"as ascii here; set PYTHONUTF8=1 if they are UTF-8)" in done.stderr
+
+
 def test_whoever_reads_the_output_may_stop_early(foreign_names):
     reading, writing = os.pipe()
     os.close(reading)

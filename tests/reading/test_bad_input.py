@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -93,6 +94,11 @@ def another_byte_than_was_compressed(folder):
     path.write_bytes(content[:middle] + b"\x02" + content[middle + 1 :])
 
 
+def garbage_at_its_end(folder):
+    with (folder / "case_1" / "case_1_t1.nii.gz").open("ab") as file:
+        file.write(b"garbage")
+
+
 def half_a_voxel_away(folder):
     path = folder / "case_1" / "case_1_t1.nii.gz"
     moved = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -138,6 +144,10 @@ def constant_scan(folder):
     path = folder / "case_1" / "case_1_t1.nii.gz"
     scan = nib.load(path).get_fdata()
     save(path, np.where(scan > 0, 7, 0).astype(np.float32))
+
+
+def one_modality_of_nothing(folder):
+    save(folder / "case_1" / "case_1_t1.nii.gz", _volume(5))
 
 
 def nothing_but_air(folder):
@@ -278,6 +288,15 @@ def only_segmentations(folder):
     for path in folder.rglob("*.nii.gz"):
         if "_seg" not in path.name:
             path.unlink()
+
+
+def modality_of_one_case(folder):
+    save(folder / "case_1" / "case_1_t2.nii.gz", _volume())
+
+
+def modality_of_two_cases(folder):
+    modality_of_one_case(folder)
+    save(folder / "case_2" / "case_2_t2.nii.gz", _volume())
 
 
 def missing_modality(folder):
@@ -442,6 +461,30 @@ def two_halves_of_cases_in_one_folder(folder):
             path.unlink()
 
 
+def nnunet_datasets_with_cases_of_one_name(folder):
+    for number in (1, 2):
+        save(folder / f"Dataset00{number}" / "imagesTr" / "a_0000.nii.gz", _volume(number))
+        save(folder / f"Dataset00{number}" / "labelsTr" / "a.nii.gz", _volume())
+    for case in ("case_0", "case_1", "case_2"):
+        shutil.rmtree(folder / case)
+
+
+def nnunet_dataset_that_is_a_device(folder):
+    _as_nnunet(folder, {})
+    (folder / "dataset.json").unlink()
+    (folder / "dataset.json").symlink_to(os.devnull)
+
+
+def nothing_but_archives(folder):
+    for case in ("case_0", "case_1", "case_2"):
+        shutil.make_archive(folder / case, "zip", folder / case)
+        shutil.rmtree(folder / case)
+
+
+def an_archive(folder):
+    return {"folder": shutil.make_archive(folder, "zip", folder)}
+
+
 def role_with_markup(folder):
     return {"files": {"<b>": "*_t1.nii.gz", "labels": "*_seg.nii.gz"}}
 
@@ -518,7 +561,7 @@ KINDS = [
     (nnunet_dataset_that_is_a_link_to_nowhere, CohortError, "dataset.json: .*No such file"),
     (metaimage_that_is_a_link_to_nowhere, CohortError, "case_1_t1.mha: a link to .*annex"),
     (metaimage_that_is_a_pointer, CohortError, "case_1_t1.mha: only the name of .*: git lfs pull"),
-    (metaimage_cut_short, CohortError, "case_1_t1.mha: cannot be read .*complete. Fetch or conv"),
+    (metaimage_cut_short, CohortError, "case_1_t1.mha: .*it holds .*: it was cut short"),
     (more_voxels_than_fit_anywhere, CohortError, "case_1_t1.nii: .*promises 30000x30000x30000"),
     (plain_file_cut_short, CohortError, "case_1_t1.nii: .*it holds 2,000: it was cut short"),
     (no_voxels, CohortError, r"case_1_t1.nii: .*the shape \(40, 36, -12\)"),
@@ -535,6 +578,18 @@ KINDS = [
     (case_in_one_pattern_only, ValueError, r"has \{case\} in the pattern of t1, but not of labels"),
     (case_in_a_pattern_without_end, ValueError, r"has the pattern '\{case\}_t\[9-1\].nii.gz', wh"),
     (nnunet_without_names_of_channels, CohortError, 'dataset.json: names no channels .*"FLAIR"'),
+    (
+        nnunet_datasets_with_cases_of_one_name,
+        CohortError,
+        "2 files for 'labels' .Dataset001/labelsTr/a.nii.gz, Dataset002/labelsTr/a.nii.gz;",
+    ),
+    (
+        nnunet_dataset_that_is_a_device,
+        CohortError,
+        "dataset.json: .* a device, a pipe or large",
+    ),
+    (nothing_but_archives, CohortError, "(?s)no case found.*not recognised: .*case_0.zip, case"),
+    (an_archive, NotADirectoryError, "cases.zip is a file; .*: unpack it, if it is an archive"),
     (missing_folder, FileNotFoundError, "there is no folder .*nowhere"),
     (a_file, NotADirectoryError, "is a file; a folder of cases is expected"),
     (empty_folder, CohortError, r"no case found; the file names looked for: .*_\{t1,t1ce,t2"),
@@ -544,7 +599,7 @@ KINDS = [
         r"(?s)no case found.*not recognised: .*case_1_flair\.dcm",
     ),
     (no_segmentation, CohortError, "case_1: no segmentation"),
-    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*\(40, 36, 12\)"),
+    (other_shape, CohortError, r"case_1_flair.nii.gz: \(40, 36, 11\) voxels.*12\).*resample"),
     (foreign_label, CohortError, "case_1_seg.nii.gz: label value 9 is outside scheme .brats2013"),
     (label_outside_named_scheme, CohortError, "label value 3 is outside scheme 'brats2017'"),
     (fractional_label, CohortError, "case_1_seg.nii.gz: label value 0.5; integers"),
@@ -552,7 +607,12 @@ KINDS = [
     (truncated, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI .*is it complete"),
     (without_the_checksum_at_its_end, CohortError, "case_1_seg.nii.gz: cannot be read"),
     (bzip2_without_its_end, CohortError, "case_1_seg.nii.bz2: cannot be read .*ended before"),
-    (another_byte_than_was_compressed, CohortError, "case_1_seg.nii.gz: cannot be read .*CRC"),
+    (
+        another_byte_than_was_compressed,
+        CohortError,
+        "case_1_seg.nii.gz: cannot be read .*data check",
+    ),
+    (garbage_at_its_end, CohortError, "case_1_t1.nii.gz: cannot be read .*header check"),
     (half_a_voxel_away, CohortError, "its header puts it 0.6 mm away from case_1_seg"),
     (complex_numbers, CohortError, "holds complex64, not one number per voxel"),
     (one_file_for_two_modalities, CohortError, "case_0_t1.nii.gz is t1 and t2; narrow the patt"),
@@ -562,6 +622,7 @@ KINDS = [
     (empty_file, CohortError, "case_1_t1.nii.gz: cannot be read as NIfTI"),
     (nan_voxels, CohortError, "case_1_t1.nii.gz: 2 voxels are NaN or infinite"),
     (constant_scan, CohortError, "case_1_t1.nii.gz: the same value in 100% of the brain"),
+    (one_modality_of_nothing, CohortError, "case_1_t1.nii.gz: air in the whole brain; fetch it"),
     (nothing_but_air, CohortError, "case_1_flair.nii.gz, .*case_1_t1.nii.gz: nothing but air"),
     (four_dimensions, CohortError, r"case_1_t1.nii.gz: shape \(40, 36, 12, 2\); a 3-D volume"),
     (two_dimensions, CohortError, r"case_1_seg.nii.gz: shape \(40, 36\); a 3-D volume.*stack"),
@@ -591,6 +652,16 @@ KINDS = [
     (pattern_without_labels, ValueError, "must name 'labels' and at least one modality"),
     (pattern_matching_nothing, CohortError, r"no file for 't1' \(looked for '\*_t1w.nii.gz'\)"),
     (only_segmentations, CohortError, "case_0: a segmentation without any modality"),
+    (
+        modality_of_one_case,
+        CohortError,
+        "case_1: 't2', which only 1 of 3 cases have; give it to the others, move it away, or say",
+    ),
+    (
+        modality_of_two_cases,
+        CohortError,
+        "case_0: no file for 't2' .* leave it out, which 2 of 3 cases have: modalities=.*--file",
+    ),
     (missing_modality, CohortError, "case_0: no file for 't2'"),
     (unknown_scheme, ValueError, "scheme='brats1999'; one of brats2012, .*a .toml file"),
     (same_name_twice, CohortError, "2 cases are named case_1 .*copy/case_1.*rename"),

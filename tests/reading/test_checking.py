@@ -108,7 +108,7 @@ def test_what_may_be_wrong_is_said(tmp_path, write_case):
         save(path, np.asarray(nib.load(path).dataobj), moved if name == "t1" else thick)
     (case,) = check_folder(tmp_path).cases
     assert "files up to 0.4 mm apart taken to share one grid" in case.notes
-    assert "a brain of 3,000 ml: is the skull stripped?" in case.notes
+    assert "a brain of 3,000 ml: is the skull stripped, the spacing in mm?" in case.notes
 
 
 def test_shares_are_by_value_where_no_scheme_can_be_told(tmp_path, write_case):
@@ -190,11 +190,11 @@ def test_every_file_that_cannot_be_read_is_named(case_folder):
 
 
 def test_scans_that_no_name_explains_are_said(case_folder):
-    save(case_folder / "other" / "other_brain_T1Gd.nii.gz", np.zeros(SHAPE, np.float32))
+    save(case_folder / "other" / "other_brain_T1post.nii.gz", np.zeros(SHAPE, np.float32))
     result = CliRunner().invoke(main, ["check", str(case_folder)])
     assert result.exit_code == 0
     assert "not recognised, so not read" in result.stdout
-    assert "other_brain_T1Gd.nii.gz" in result.stdout
+    assert "other_brain_T1post.nii.gz" in result.stdout
 
 
 @pytest.mark.parametrize("end", [".mgz", ".nrrd", ".mhd", ".NII", ".dcm"])
@@ -252,3 +252,18 @@ def test_all_cases_together_are_those_of_the_cohort(bad_folder):
     whole = expected.loc["whole"]
     line = f"whole: {100 * whole['share']:.3g} % of all voxels, in 2 of 2 cases; {whole['sd']:.2f}"
     assert f"{line} sd from healthy" in result.stdout
+
+
+@pytest.mark.bad_input
+def test_a_folder_that_may_be_listed_but_not_entered_costs_its_case(case_folder):
+    case = case_folder / "case_1"
+    (case / "LICENSE").touch()
+    case.chmod(0o444)
+    try:
+        if os.access(case / "LICENSE", os.F_OK):
+            pytest.skip("this user may enter any folder")
+        report = check_folder(case_folder)
+    finally:
+        case.chmod(0o755)
+    assert [each.case for each in report.cases] == ["case_0", "case_2"]
+    assert all("give permission to read it" in problem for problem in report.problems)

@@ -1,13 +1,16 @@
 """Accidents in headers: what has one sound reading is mended and said, the rest costs one case."""
 
+import bz2
 import gzip
 import logging
+import re
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from imbalance_tf import check_folder, load_cohort
+from imbalance_tf.reading import content
 from imbalance_tf.reading.headers import files_of
 
 from ..conftest import SHAPE, save
@@ -76,6 +79,23 @@ def test_what_has_one_sound_reading_is_mended_and_said(case_folder, values, note
     assert any(each.startswith(f"case_1_{suffix}.nii.gz: {note}") for each in notes)
     assert load_cohort(case_folder).fingerprint == before.fingerprint
     assert not caplog.records  # nibabel's own log does not name the file
+
+
+@pytest.mark.parametrize("degrees", [30, 45])
+def test_scans_that_lie_askew_but_for_a_rounding_alike_share_a_grid(case_folder, degrees):
+    """At 45 degrees the rounding decides which axis is nearer to left and right."""
+    for path, off in zip(sorted((case_folder / "case_1").iterdir()), (-1e-5, 0, 1e-5), strict=True):
+        angle, affine = np.deg2rad(degrees + off), np.eye(4)
+        affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        save(path, np.asarray(nib.load(path).dataobj), affine)
+    assert len(load_cohort(case_folder)) == 3
+
+
+@pytest.mark.parametrize("mm", [1e-3, 1e3])
+def test_voxels_of_another_unit_than_said_are_noted(case_folder, mm):
+    for path in (case_folder / "case_1").iterdir():
+        save(path, np.asarray(nib.load(path).dataobj), np.diag([mm, mm, mm, 1]))
+    assert any("the spacing in mm?" in note for note in _notes(check_folder(case_folder), "case_1"))
 
 
 @pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Nifti2Pair, nib.AnalyzeImage])
@@ -190,6 +210,19 @@ def test_too_little_memory_costs_the_case(case_folder, monkeypatch):
     report = check_folder(case_folder)
     assert [case.case for case in report.cases] == ["case_0", "case_2"]
     assert "case_1_seg.nii.gz: its case needs more memory" in report.problems[0]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("write", [gzip.compress, bz2.compress, bytes])
+def test_what_unpacks_to_more_than_fits_into_memory_costs_its_case(case_folder, monkeypatch, write):
+    """A gigabyte of nothing takes a megabyte, and a hole in a file nothing."""
+    monkeypatch.setattr(content, "LARGEST", 100_000)
+    path = case_folder / "case_1" / "case_1_t1.nii.gz"
+    path.write_bytes(write(gzip.decompress(path.read_bytes()) + bytes(100_000)))
+    report = check_folder(case_folder)
+    assert [case.case for case in report.cases] == ["case_0", "case_2"]
+    (problem,) = report.problems
+    assert re.search(r"case_1_t1.nii.gz: .* bytes; at most .* crop it to the head", problem)
 
 
 @pytest.mark.parametrize("seed", range(3))

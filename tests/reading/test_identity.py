@@ -84,6 +84,16 @@ def test_a_brain_that_is_two_cases_is_refused(case_folder, double):
     assert not {"case_1", "case_9"} <= set(kept.case_ids)
 
 
+def test_a_case_is_not_refused_for_another_that_is(case_folder):
+    """The first of the two has a foreign label, and is refused for that."""
+    a_copy_under_another_name(case_folder)
+    path = _scans(case_folder, "case_1")["seg.nii.gz"]
+    save(path, np.asarray(nib.load(path).dataobj) * np.uint8(2))
+    with pytest.warns(UserWarning, match="label value 6, 8 is outside"):
+        kept = load_cohort(case_folder, on_error="skip")
+    assert kept.case_ids == ("case_0", "case_2", "case_9")
+
+
 @pytest.mark.parametrize("pattern", ["../case_0/case_0_t1.nii.gz", "../*/case_0_t1*"])
 def test_a_pattern_that_leads_to_another_case_is_refused(case_folder, pattern):
     files = {"t1": pattern, "labels": "*_seg.nii.gz"}
