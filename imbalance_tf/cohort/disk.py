@@ -20,7 +20,8 @@ def expanded(**named: str | os.PathLike) -> Path:
     Empty, as of a variable that is not set, it is refused; it would be the folder of the moment.
     """
     (path,) = named.values()
-    expect(isinstance(path, str | os.PathLike) and path != "", "a path", **named)
+    named_so = isinstance(path, str | os.PathLike) and path != "" and "\0" not in str(path)
+    expect(named_so, "a path", **named)
     return Path(os.path.expanduser(path))
 
 
@@ -56,6 +57,8 @@ def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.filename is None:  # as of a write that fails: it names nothing
+                error.filename = str(folder / what)
             raise
         megabytes = [count / 1e6 for count in (shutil.disk_usage(folder).free, size)]
         raise OSError(

@@ -135,8 +135,9 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
                 cwd=str(out),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=sys.stdout,
-                # Else the kernel's warning that it uses TCP would precede every notebook.
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                # Else the kernel's warning that it uses TCP would precede every notebook, and its
+                # traceback follow whenever the command is stopped.
+                extra_arguments=["--IPKernelApp.log_level=50"],
                 iopub_timeout=120,  # the default of 4 s is too short for a busy machine
             )
     except papermill.PapermillExecutionError as error:

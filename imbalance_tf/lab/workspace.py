@@ -207,15 +207,8 @@ def open_lab(
     folder = expanded(data=data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
-        opener = partial(
-            _read,
-            folder,
-            out,
-            scheme=scheme,
-            files=files or None,
-            on_error=on_error,
-            cases=cases or None,
-        )
+        how = {"scheme": scheme, "files": files or None, "on_error": on_error}
+        opener = partial(_read, folder, out, **how, cases=cases or None)
     else:
         opener = partial(_embedded_cohort, chosen, seed, out)
     train, test = _split(opener(), folder, seed, test_cases)
@@ -250,7 +243,11 @@ def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) ->
         seed=seed,
         **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )
-    return _read(folder, out)
+    try:
+        return _read(folder, out)
+    except CohortError as error:
+        again = "delete the folder of a case that is damaged here, and it is made again"
+        raise CohortError(folder, [*error.problems, again]) from error
 
 
 def _read(folder: Path, out: Path, **options: Any) -> Cohort:
