@@ -1,6 +1,7 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks, handout, setup-check."""
 
 import errno
+import importlib.util
 import io
 import json
 import os
@@ -46,7 +47,8 @@ class _Refusals(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
             click.echo("\nStopped. The same command goes on from here.", err=True)
-            ctx.exit(128 + (stopped.args or (signal.SIGINT,))[0])
+            numbers = [each for each in stopped.args if isinstance(each, int)]
+            ctx.exit(128 + (numbers or [signal.SIGINT])[0])
         except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
             raise
         except (OSError, ValueError) as error:
@@ -64,8 +66,11 @@ def main():
     except FileNotFoundError as error:
         gone = "the folder in which you are was deleted; go to another (cd), and start again"
         raise click.ClickException(gone) from error
-    # For this process and the kernels that it starts, whatever else a person uses Keras for.
+    # For this process and the kernels that it starts, whatever else a person uses these for.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # A person's matplotlibrc could ask for LaTeX, or for fonts and sizes in which labels overlap.
+    if (plots := importlib.util.find_spec("matplotlib")) and plots.origin:
+        os.environ["MATPLOTLIBRC"] = str(Path(plots.origin).with_name("mpl-data") / "matplotlibrc")
     for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
         os.environ.pop(limit, None)
 

@@ -244,10 +244,14 @@ def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) ->
         **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
     )
     try:
-        return _read(folder, out)
+        cohort = _read(folder, out)
+        names = (f"phantom_{number:03d}" for number in range(settings.get("cases", profile.cases)))
+        if lost := [f"{name}: holds no scans" for name in names if name not in cohort]:
+            raise CohortError(folder, lost)
     except CohortError as error:
-        again = "delete the folder of a case that is damaged here, and it is made again"
+        again = "delete what is damaged here of a case, file or folder, and it is made again"
         raise CohortError(folder, [*error.problems, again]) from error
+    return cohort
 
 
 def _read(folder: Path, out: Path, **options: Any) -> Cohort:

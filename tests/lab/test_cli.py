@@ -254,8 +254,16 @@ def test_whoever_stops_it_is_told_that_it_goes_on(name):
 @pytest.mark.slow
 def test_a_damaged_case_of_the_embedded_cohort_can_be_made_again(tmp_path):
     open_lab("smoke", out=tmp_path)
-    next(tmp_path.glob("phantom-*/phantom_001/*_t1.nii.gz")).unlink()
-    with pytest.raises(CohortError, match=r"(?s)no file for .t1.*delete the folder of a case that"):
+    (case,) = tmp_path.glob("phantom-*/phantom_001")
+    scans = case.rename(tmp_path / "scans")
+    for make in (case.mkdir, case.touch):  # not three cases instead of four, without a word
+        make()
+        with pytest.raises(CohortError, match=r"(?s)phantom_001: holds no scans.*delete what is"):
+            open_lab("smoke", out=tmp_path)
+        case.rmdir() if case.is_dir() else case.unlink()
+    scans.rename(case)
+    next(case.glob("*_t1.nii.gz")).unlink()
+    with pytest.raises(CohortError, match=r"(?s)no file for .t1.*delete what is damaged here"):
         open_lab("smoke", out=tmp_path)
 
 

@@ -427,6 +427,17 @@ def _other_weights(content):
         return path.read_bytes()
 
 
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["partial", "partial/saving.keras", "lock"])
+def test_what_is_in_the_way_of_a_run_is_named_with_the_way_out(split, tmp_path, name):
+    place = run_folder(CONFIG, *split, tmp_path).parent
+    obstacle = tmp_path / f".{place.name}.{name}"
+    obstacle.parent.mkdir(exist_ok=True)
+    obstacle.touch() if name == "partial" else obstacle.mkdir()
+    with pytest.raises(OSError, match=rf"{obstacle.name} is in the way .* move it away, and start"):
+        run_experiment(CONFIG, *split, tmp_path)
+
+
 def test_a_half_run_under_the_name_of_another_is_refused(split, half, tmp_path):
     other = replace(CONFIG, seed=1)
     place = run_folder(other, *split, tmp_path).parent
