@@ -235,17 +235,14 @@ def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) 
 def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) -> Cohort:
     """The embedded cohort of a profile, or with other settings of `write_phantom_cohort`."""
     folder = _embedded_folder(profile, seed, out, **settings)
-    missing = settings.get("cases", profile.cases) - len(list(folder.glob("phantom_*")))
+    asked = {"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings}
+    missing = asked["cases"] - len(list(folder.glob("phantom_*")))
     if missing > 0:
         print(f"Making {missing} synthetic cases, which takes a while, and only once: {folder}")
-    write_phantom_cohort(
-        folder,
-        seed=seed,
-        **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
-    )
+    write_phantom_cohort(folder, seed=seed, **asked)
     try:
         cohort = _read(folder, out)
-        names = (f"phantom_{number:03d}" for number in range(settings.get("cases", profile.cases)))
+        names = (f"phantom_{number:03d}" for number in range(asked["cases"]))
         if lost := [f"{name}: holds no scans" for name in names if name not in cohort]:
             raise CohortError(folder, lost)
     except CohortError as error:
