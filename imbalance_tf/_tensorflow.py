@@ -38,14 +38,15 @@ def _silent() -> Iterator[None]:
     try:
         sys.stderr.flush()
         kept = os.dup(2)
-    except (AttributeError, OSError):  # the process has no descriptor 2
+        noise = tempfile.TemporaryFile()  # noqa: SIM115
+    except (AttributeError, OSError):  # the process has no descriptor 2, or no place for it
         yield
         return
-    with tempfile.TemporaryFile() as noise:
+    with noise:
         os.dup2(noise.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             noise.seek(0)
             os.write(kept, noise.read())
             raise

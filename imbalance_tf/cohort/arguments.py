@@ -1,7 +1,7 @@
 """What an argument may be, and the words in which any other is refused."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
@@ -34,15 +34,23 @@ def one_of(*known: Any, **found: Any) -> None:
     """ValueError unless the argument that is given by its name is one of the known values."""
     (value,) = found.values()
     *some, last = map(repr, known)
-    # An array is equal to nothing, but element by element.
     expected = f"{', '.join(some)} or {last}" if some else last
-    expect(isinstance(value, Hashable) and value in known, expected, **found)
+    # An array is equal to nothing, but element by element, and pandas' NA not even that.
+    expect(isinstance(value, str | None) and value in known, expected, **found)
 
 
 def settle(frozen: object, **fields: Any) -> None:
     """Set fields of a frozen dataclass that is just being made."""
     for name, value in fields.items():
         object.__setattr__(frozen, name, value)
+
+
+def is_list(value: object) -> bool:
+    """Whether it is things in an order: no text, no mapping, nor a set, whose order differs from
+    process to process."""
+    return np.iterable(value) and not isinstance(
+        value, str | bytes | bytearray | Mapping | set | frozenset
+    )
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -83,7 +91,7 @@ def probability(**found: Any) -> float:
     """The argument that is given by its name, as a float; ValueError unless it is 0 to 1."""
     (value,) = found.values()
     expect(is_number(value) and 0 <= value <= 1, "a probability from 0 to 1", **found)
-    return float(value)
+    return float(value) + 0.0  # not -0.0, which would be another run
 
 
 def candidates_of(**found: Any) -> int:
@@ -93,7 +101,7 @@ def candidates_of(**found: Any) -> int:
 
 def filters_of(filters: Any) -> tuple[int, ...]:
     """Numbers of filters, one a level of a U-Net; ValueError if none could be made of them."""
-    listed = tuple(filters) if np.iterable(filters) and not isinstance(filters, str) else ()
+    listed = tuple(filters) if is_list(filters) else ()
     expect(1 <= len(listed) <= 10, "a list of 1 to 10 numbers of filters", filters=filters)
     return tuple(whole(1, LARGEST_LAYER, filters=count) for count in listed)
 

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from .arguments import settle
+from .arguments import expect, is_list, settle, whole
 from .names import expect_name
 from .runs import Runs, runs_of
 
@@ -40,6 +42,15 @@ def box_of(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...]:
     """
     found = ndimage.find_objects(mask.astype(np.uint8)) or [(slice(0, 0),) * mask.ndim]
     return tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in found[0])
+
+
+def _three(**found: Any) -> tuple[int, ...]:
+    """Slices, rows and columns, given by their name, as ints."""
+    (value,) = found.values()
+    numbers = tuple(value) if is_list(value) else ()
+    known = len(numbers) == 3 and all(isinstance(each, Integral) for each in numbers)
+    expect(known, "three whole numbers: slices, rows, columns,", **found)
+    return tuple(map(int, numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +136,8 @@ class Case:
         settle(
             self,
             brain=self.brain.astype(bool, copy=False),
-            origin=tuple(map(int, self.origin)),
-            scan_shape=tuple(map(int, self.scan_shape or shape)),
+            origin=_three(origin=self.origin),
+            scan_shape=_three(scan_shape=self.scan_shape if np.size(self.scan_shape) else shape),
         )
         ends = np.add(self.origin, shape)
         if min(self.origin) < 0 or (ends > self.scan_shape).any():
@@ -176,16 +187,25 @@ class Case:
 
     def to_scan(self, volume: np.ndarray) -> np.ndarray:
         """A map (s, h, w) of the case on the grid of the whole scan; 0 outside the box."""
+        volume = np.asarray(volume)
+        fits = volume.shape == self.labels.shape
+        expect(fits, f"a map of the case, {self.labels.shape},", volume=volume.shape)
         whole = np.zeros(self.scan_shape, volume.dtype)
         whole[self.box] = volume
         return whole
 
     def from_scan(self, whole: np.ndarray) -> np.ndarray:
         """The part (s, h, w) of a map on the grid of the whole scan that the case holds."""
+        whole = np.asarray(whole)
+        expect(
+            whole.shape == self.scan_shape,
+            f"a map of the scan, {self.scan_shape},",
+            whole=whole.shape,
+        )
         return whole[self.box]
 
     def widest_slice(self, axis: int = 0) -> int:
         """Number of the slice with most tumour, across an axis of the arrays; of the middle slice
         if there is no tumour."""
-        tumour = np.moveaxis(self.labels > 0, axis, 0).sum(axis=(1, 2))
+        tumour = np.moveaxis(self.labels > 0, whole(0, 2, axis=axis), 0).sum(axis=(1, 2))
         return int(tumour.argmax()) if tumour.any() else len(tumour) // 2

@@ -7,7 +7,7 @@ from typing import overload
 
 import numpy as np
 
-from .arguments import expect, seed_of, settle, whole
+from .arguments import expect, is_list, seed_of, settle, whole
 from .case import Case
 from .disk import digest
 from .labels import LabelScheme
@@ -50,11 +50,10 @@ class Cohort(Sequence[Case]):
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        listed = not isinstance(self.modalities, str)
-        expect(listed, "a list of names", modalities=self.modalities)
+        expect(is_list(self.modalities), "a list of names", modalities=self.modalities)
         known = isinstance(self.scheme, LabelScheme)
         expect(known, "a LabelScheme, such as SCHEMES[...],", scheme=self.scheme)
-        cases = tuple(self.cases) if np.iterable(self.cases) else (None,)
+        cases = tuple(self.cases) if is_list(self.cases) else (None,)
         expect(all(isinstance(each, Case) for each in cases), "a list of cases", cases=self.cases)
         settle(self, cases=cases, modalities=tuple(self.modalities))
         for modality in self.modalities:
@@ -184,7 +183,7 @@ class Cohort(Sequence[Case]):
 
     def subset(self, case_ids: Iterable[str]) -> "Cohort":
         """The cohort of these cases, in this order; KeyError if one is not in the cohort."""
-        expect(not isinstance(case_ids, str), "a list of names", case_ids=case_ids)
+        expect(is_list(case_ids), "a list of names", case_ids=case_ids)
         cases = [self[case_id] for case_id in case_ids]
         expect(
             len(set(cases)) == len(cases), "each case once", case_ids=[each.id for each in cases]

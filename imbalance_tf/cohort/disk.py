@@ -20,7 +20,8 @@ def expanded(**named: str | os.PathLike) -> Path:
     Empty, as of a variable that is not set, it is refused; it would be the folder of the moment.
     """
     (path,) = named.values()
-    expect(isinstance(path, str | os.PathLike) and path != "", "a path", **named)
+    named_so = isinstance(path, str | os.PathLike) and path != "" and "\0" not in str(path)
+    expect(named_so, "a path", **named)
     return Path(os.path.expanduser(path))
 
 
@@ -66,11 +67,18 @@ def room_for(folder: Path, what: str, size: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.filename is None:  # as of a write that fails: it names nothing
+                error.filename = str(folder / what)
             raise
-        megabytes = [count / 1e6 for count in (shutil.disk_usage(folder).free, size)]
+        free = shutil.disk_usage(folder).free
+        elsewhere = (
+            "; what is free should do, so look for a quota, and at the disks of the home folder "
+            "and of temporary files"
+        )
         raise OSError(
-            f"the disk of {folder} is full ({megabytes[0]:.1f} MB are free): {what} takes "
-            f"{megabytes[1]:.1f} MB. Make room and start again: it goes on from here"
+            f"the disk of {folder} is full ({free / 1e6:.1f} MB are free): {what} takes "
+            f"{size / 1e6:.1f} MB. Make room and start again: it goes on from here"
+            f"{elsewhere if free > size else ''}"
         ) from error
 
 
@@ -124,15 +132,25 @@ def alone(lock: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(lock: Path, what: str) -> Iterator[None]:
-    """Run the block in one process at a time; says so if it has to wait for another."""
+    """Run the block in one process at a time; says so if it has to wait for another.
+
+    A file where the block wants a folder, or the reverse, is an error with the way out.
+    """
     held = FileLock(lock)
     try:
-        held.acquire(timeout=0)
-    except Timeout:
-        print(f"Waiting: another process, or notebook, is making {what}", flush=True)
-        held.acquire()
-    try:
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            print(f"Waiting: another process, or notebook, is making {what}", flush=True)
+            held.acquire()
         yield
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        if error.errno is None:  # of ours, which has its own
+            raise
+        raise type(error)(
+            f"{error.filename2 or error.filename} is in the way ({error.strerror}); move it away, "
+            f"and start again: it goes on from here"
+        ) from error
     finally:
         held.release()
 

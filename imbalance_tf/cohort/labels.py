@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .arguments import settle
+from .arguments import expect, is_list, one_of, settle
 from .disk import expanded, text_of
 from .names import as_one, name_problem, one_line
 
@@ -62,9 +62,7 @@ class LabelScheme:
     def __post_init__(self) -> None:
         table = isinstance(self.regions, Mapping)
         lists = [self.classes, self.values, *(self.regions.values() if table else [])]
-        if not table or any(
-            isinstance(each, str | Mapping) or not np.iterable(each) for each in lists
-        ):
+        if not table or not all(map(is_list, lists)):
             raise ValueError(
                 "classes and values must be lists, and regions a table with a list of class names "
                 "for each"
@@ -148,6 +146,7 @@ class LabelScheme:
 
     def region_numbers(self, region: str) -> tuple[int, ...]:
         """Numbers of the classes that a region unites."""
+        one_of(*self.regions, region=region)
         return tuple(self.classes.index(name) for name in self.regions[region])
 
     @cached_property
@@ -163,18 +162,26 @@ class LabelScheme:
         Raises
         ------
         ValueError
-            If a value does not belong to the scheme.
+            If a value does not belong to the scheme, or is of floats.
         """
+        file_values = np.asarray(file_values)
+        whole = file_values.dtype.kind in "biu"
+        stored = "whole numbers, such as np.asarray(image.dataobj) of a segmentation,"
+        expect(whole, stored, file_values=file_values)
         if unknown := sorted(set(np.unique(file_values).tolist()) - set(self.values)):
             raise ValueError(
                 f"label value {unknown[0]} does not belong to scheme '{self.name}', "
                 f"whose values are {list(self.values)}"
             )
-        return self.lookup[file_values]
+        return self.lookup[file_values.astype(np.intp)]
 
     def to_file_values(self, classes: np.ndarray) -> np.ndarray:
         """Class numbers (any shape) as the values of a segmentation file (uint8)."""
-        return np.asarray(self.values, np.uint8)[classes]
+        classes = np.asarray(classes)
+        last = len(self.values) - 1  # -1 would be the last class
+        known = classes.dtype.kind in "biu" and ((classes >= 0) & (classes <= last)).all()
+        expect(known, f"class numbers from 0 to {last}", classes=classes)
+        return np.asarray(self.values, np.uint8)[classes.astype(np.intp)]
 
 
 def _brats(name: str, tumour: Mapping[str, int]) -> LabelScheme:

@@ -1,10 +1,12 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks, handout, setup-check."""
 
 import errno
+import importlib.util
 import io
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +28,10 @@ __all__ = ["main"]
 # Nothing heavier than click is imported above: help must not wait for TensorFlow, nor for numpy.
 
 
+def _stop(number, frame):
+    raise KeyboardInterrupt(number)
+
+
 class _Refusals(click.Group):
     """Turns the errors that the package raises on purpose into one message and exit code 1."""
 
@@ -33,11 +39,16 @@ class _Refusals(click.Group):
         for stream in (sys.stdout, sys.stderr):  # nothing that a file is called may stop a report
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        for name in ("SIGTERM", "SIGHUP"):  # as of a scheduler, and of a terminal that is closed
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+                signal.signal(number, _stop)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             click.echo("\nStopped. The same command goes on from here.", err=True)
-            ctx.exit(130)
+            numbers = [each for each in stopped.args if isinstance(each, int)]
+            ctx.exit(128 + (numbers or [signal.SIGINT])[0])
         except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
             raise
         except (OSError, ValueError) as error:
@@ -55,8 +66,11 @@ def main():
     except FileNotFoundError as error:
         gone = "the folder in which you are was deleted; go to another (cd), and start again"
         raise click.ClickException(gone) from error
-    # For this process and the kernels that it starts, whatever else a person uses Keras for.
+    # For this process and the kernels that it starts, whatever else a person uses these for.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # A person's matplotlibrc could ask for LaTeX, or for fonts and sizes in which labels overlap.
+    if (plots := importlib.util.find_spec("matplotlib")) and plots.origin:
+        os.environ["MATPLOTLIBRC"] = str(Path(plots.origin).with_name("mpl-data") / "matplotlibrc")
     for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
         os.environ.pop(limit, None)
 
@@ -91,7 +105,7 @@ def run(notebooks, out, test_cases, every, **cohort):
     "--batches",
     "lengths",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**9),
     help="Length of a training; by default the profile's, or those of the study. Repeatable.",
 )
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler of many machines.")

@@ -58,7 +58,7 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     Raises
     ------
     ValueError
-        If its table is damaged, or this can be no name.
+        If its table is damaged or of another study, or this can be no name.
     FileNotFoundError
         If it was not run there, and the package ships none; with the command that makes it.
 
@@ -76,7 +76,13 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     }
     for place, here in places.items():
         if (path := place / f"{name}.csv").exists():
-            return FinishedStudy(*read_study(path), here)
+            table, about = read_study(path)
+            if others := set(table["study"]) - {name, name.replace("_", " ")}:
+                raise ValueError(
+                    f"{path} is of study {', '.join(map(repr, sorted(others)))}, copied or "
+                    f"renamed; delete it, or give it the name of its study"
+                )
+            return FinishedStudy(table, about, here)
     made = f"make it with: imbalance-tf study {name} --out {out}"
     if name not in STUDIES:
         made = (

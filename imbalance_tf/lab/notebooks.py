@@ -135,8 +135,13 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
                 cwd=str(out),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=sys.stdout,
-                # Else the kernel's warning that it uses TCP would precede every notebook.
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                # Else the kernel's warning that it uses TCP would precede every notebook, and its
+                # traceback follow whenever the command is stopped.
+                # Whatever a person's own notebooks show figures as, the pages need these.
+                extra_arguments=[
+                    "--IPKernelApp.log_level=50",
+                    "--InlineBackend.figure_formats={'png'}",
+                ],
                 iopub_timeout=120,  # the default of 4 s is too short for a busy machine
             )
     except papermill.PapermillExecutionError as error:
@@ -186,7 +191,9 @@ class _ThisPython(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(**get_kernel_dict())
+        spec = KernelSpec(**get_kernel_dict())
+        spec.env = {**spec.env, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        return spec
 
 
 def _keep_edited(executed: Path, out: Path) -> None:

@@ -111,7 +111,7 @@ def write_start_page(out: Path) -> Path:
     sections.append(f'<h2>Figures</h2><div class="figures">{"".join(figures)}</div>')
     if (out / SETTINGS).exists():
         with refusing(ValueError, f"{out / SETTINGS} is damaged", again):
-            settings = dict(json.loads((out / SETTINGS).read_text()))
+            settings = {**json.loads((out / SETTINGS).read_text())}
         rows = pd.Series({key: str(value) for key, value in settings.items() if value})
         sections.append("<h2>Settings</h2>" + rows.to_frame().to_html(header=False, border=0))
     made = f"{time.strftime('%Y-%m-%d %H:%M')}, imbalance_tf {version('imbalance_tf')}"

@@ -13,6 +13,7 @@ from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import doublings
 from imbalance_tf.evaluation.intervals import interval
 from imbalance_tf.training.arms import ARMS
+from imbalance_tf.training.folder import refusing
 from imbalance_tf.training.result import ExperimentResult
 
 from .workspace import Lab
@@ -123,15 +124,17 @@ def _file(out: Path) -> Path:
 
 
 def _kept(out: Path) -> list[dict[str, Any]]:
-    lines = _file(out).read_text().splitlines() if _file(out).exists() else []
-    kept = []
+    lines, kept = [], []
+    if _file(out).exists():
+        with refusing(ValueError, f"{_file(out)} is damaged", "delete it, or move it away"):
+            lines = _file(out).read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             each = {key: json.loads(line)[key] for key in ("seed", "arm", "region", "expected")}
             one_of(*ARMS, arm=each["arm"])
             one_of(*WORDS, expected=each["expected"])
             kept.append({**each, "seed": seed_of(each["seed"]), "region": str(each["region"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{_file(out)}, line {number} is damaged ({error!r}): {line!r}; delete the line"
             ) from error

@@ -191,8 +191,8 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
             )
         return
     try:
-        found = dict(json.loads(kept.read_text()))
-    except (ValueError, TypeError) as error:
+        found = {**json.loads(kept.read_text())}
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{kept} is damaged ({error}). If these are the results of this command, let it hold "
             f"{json.dumps(settings)}; else choose another folder with --out"

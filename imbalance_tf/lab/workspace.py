@@ -207,15 +207,8 @@ def open_lab(
     folder = expanded(data=data).absolute() if data else _embedded_folder(chosen, seed, out)
     scheme_asked(folder, scheme)  # before a cohort is written for nothing
     if data:
-        opener = partial(
-            _read,
-            folder,
-            out,
-            scheme=scheme,
-            files=files or None,
-            on_error=on_error,
-            cases=cases or None,
-        )
+        how = {"scheme": scheme, "files": files or None, "on_error": on_error}
+        opener = partial(_read, folder, out, **how, cases=cases or None)
     else:
         opener = partial(_embedded_cohort, chosen, seed, out)
     train, test = _split(opener(), folder, seed, test_cases)
@@ -242,15 +235,20 @@ def _embedded_folder(profile: Profile, seed: int, out: Path, **settings: float) 
 def _embedded_cohort(profile: Profile, seed: int, out: Path, **settings: Any) -> Cohort:
     """The embedded cohort of a profile, or with other settings of `write_phantom_cohort`."""
     folder = _embedded_folder(profile, seed, out, **settings)
-    missing = settings.get("cases", profile.cases) - len(list(folder.glob("phantom_*")))
+    asked = {"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings}
+    missing = asked["cases"] - len(list(folder.glob("phantom_*")))
     if missing > 0:
         print(f"Making {missing} synthetic cases, which takes a while, and only once: {folder}")
-    write_phantom_cohort(
-        folder,
-        seed=seed,
-        **{"cases": profile.cases, "slice_thickness": profile.slice_thickness, **settings},
-    )
-    return _read(folder, out)
+    write_phantom_cohort(folder, seed=seed, **asked)
+    try:
+        cohort = _read(folder, out)
+        names = (f"phantom_{number:03d}" for number in range(asked["cases"]))
+        if lost := [f"{name}: holds no scans" for name in names if name not in cohort]:
+            raise CohortError(folder, lost)
+    except CohortError as error:
+        again = "delete what is damaged here of a case, file or folder, and it is made again"
+        raise CohortError(folder, [*error.problems, again]) from error
+    return cohort
 
 
 def _read(folder: Path, out: Path, **options: Any) -> Cohort:

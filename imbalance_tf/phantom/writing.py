@@ -192,8 +192,11 @@ def _check_folder(folder: Path, asked: dict, cases: int) -> None:
             f"{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}; asked for a new cohort in "
             "a new or empty folder."
         )
-    except ValueError:
-        problem = f"holds another cohort: found an unreadable {PARAMETERS_FILE}, asked for {asked}."
+    except (OSError, ValueError, RecursionError) as error:
+        problem = (
+            f"has a {PARAMETERS_FILE} that cannot be read ({error}). If this is the cohort asked "
+            f"for, let it hold {json.dumps(asked)}."
+        )
     else:
         held = len(list(folder.glob("phantom_*")))
         if found == asked and held <= cases:

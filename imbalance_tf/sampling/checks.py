@@ -63,7 +63,13 @@ def check_sampler(make: Callable[[Cohort, int], Any]) -> None:
     """
     cohort = _cohort()
     expect(callable(make), "a function of cohort and seed that makes a sampler", make=make)
-    made = make(cohort, 0)
+    try:
+        made = make(cohort, 0)
+    except TypeError as error:  # as of BalancedSampler itself, whose seed has to be named
+        raise ValueError(
+            f"make(cohort, 0) stopped ({error}); a function of cohort and seed is expected, such "
+            f"as lambda cohort, seed: BalancedSampler(cohort, seed=seed)"
+        ) from error
     expect(hasattr(made, "draw"), "a sampler with draw(n)", made=made)
     _check_global_state(make, cohort)
     _check_seed_and_draws(make, cohort)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import LONGEST_PASS, is_number, one_of, seed_of, whole
+from imbalance_tf.cohort.arguments import LONGEST_PASS, is_list, is_number, one_of, seed_of, whole
 from imbalance_tf.cohort.cohort import Cohort
 
 from .index import ClassIndex
@@ -260,7 +260,7 @@ def as_shares(shares, classes: Sequence[str]) -> np.ndarray:
             names = sorted(unknown, key=str)
             raise ValueError(f"shares names {names}; the classes are {list(classes)}")
         shares = [shares.get(name, 0.0) for name in classes]
-    values = list(shares) if np.iterable(shares) else []
+    values = list(shares) if is_list(shares) else []
     numbers = all(is_number(share) and share >= 0 for share in values)
     if len(values) != len(classes) or not numbers or abs(sum(values) - 1) > 1e-6:
         raise ValueError(

@@ -7,7 +7,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from imbalance_tf.cohort.arguments import LARGEST_POOL, expect, is_number, one_of, settle, whole
+from imbalance_tf.cohort.arguments import (
+    LARGEST_POOL,
+    expect,
+    is_list,
+    is_number,
+    one_of,
+    settle,
+    whole,
+)
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.sampling.samplers import (
     BalancedSampler,
@@ -116,7 +124,7 @@ class Balanced(Sampling):
         if shares is None:
             return
         named = isinstance(shares, Mapping)
-        by_class = dict(shares if named else enumerate(shares if np.iterable(shares) else ()))
+        by_class = dict(shares if named else enumerate(shares if is_list(shares) else ()))
         some = by_class and all(is_number(share) and share >= 0 for share in by_class.values())
         expect(some, "one number, or a share from 0 for each class,", shares=shares)
         own = {name: float(share) for name, share in by_class.items()}

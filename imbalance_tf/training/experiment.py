@@ -118,7 +118,7 @@ def remove_private(config: ExperimentConfig, train: Cohort, test: Cohort, folder
 def _finished_epochs(place: Path) -> int:
     try:
         return len(read_history(_partial(place) / "history.csv"))
-    except (OSError, ValueError):
+    except Exception:  # whatever is broken in it is said when it goes on
         return 0
 
 
@@ -239,7 +239,7 @@ def _say_what_is_not_read(place: Path, about: dict[str, Any]) -> None:
     for other in place.parent.glob("*/config.json"):
         try:
             different = _different(json.loads(other.read_text()), about)
-        except (OSError, ValueError, TypeError, KeyError):  # not a run of today's format
+        except Exception:  # not a run of today's format, or damaged
             continue
         if [key for key, _, _ in different] == ["version"]:
             (_, was, now), *_ = different

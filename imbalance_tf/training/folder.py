@@ -22,6 +22,8 @@ def refusing(kind: type[Exception], what: str, way_out: str) -> Iterator[None]:
     except Exception as error:  # whatever is broken in it
         plain = isinstance(error, OSError | ValueError) and str(error)
         why = str(error) if plain else f"{type(error).__name__}: {error}"
+        if isinstance(error, PermissionError):  # so it may be whole
+            way_out = "take the right to read it (chmod), or ask its owner for that"
         raise kind(f"{what} ({why}); {way_out}") from error
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -258,10 +259,11 @@ def _refuse_foreign(spent: dict[str, Any], partial: Path, files: list[Path]) -> 
 
 def _save_whole(model: keras.Model, path: Path, keep: Callable[[Path], None]) -> None:
     saving = path.with_name("saving.keras")
-    # Of four bytes each, with the two moments of Adam; and its description.
-    size = 12 * model.count_params() + 100_000
+    size = 12 * model.count_params() + 100_000  # with the two moments of Adam; and its description
     with room_for(path.parent, f"the model {path.name}", size):
-        model.save(saving)
+        with warnings.catch_warnings():  # Keras' own, under NumPy 2; to some they are errors
+            warnings.simplefilter("ignore", DeprecationWarning)
+            model.save(saving)
         keep(saving)
         os.replace(saving, path)
 

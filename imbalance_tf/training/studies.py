@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from imbalance_tf.cohort.arguments import expect, settle, whole
+from imbalance_tf.cohort.arguments import expect, is_list, settle, whole
 from imbalance_tf.cohort.names import expect_name
 
 from .arms import ARMS, PAPER_ARMS, arm_named
 from .config import ExperimentConfig
 
 LONGEST_EPOCH = 1000  # batches, as in the paper
+LONGEST = 10**9  # a training: as many epochs as a config can have
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Study:
         settle(self, arms=arms, folds=folds, seeds=seeds)
         if self.lengths is not None:
             lengths = _listed(lengths=self.lengths)
-            settle(self, lengths=tuple(whole(1, lengths=length) for length in lengths))
+            settle(self, lengths=tuple(whole(1, LONGEST, lengths=length) for length in lengths))
         if self.cohorts is not None:
             named = isinstance(self.cohorts, Mapping) and all(
                 isinstance(settings, Mapping) and settings.keys() <= {"cases", "volume", "contrast"}
@@ -105,7 +104,7 @@ class Study:
 def _listed(**found: Any) -> tuple[Any, ...]:
     """The list that is given by its name; ValueError if it is none, or empty."""
     ((name, value),) = found.items()
-    listed = tuple(value) if np.iterable(value) and not isinstance(value, str | Mapping) else ()
+    listed = tuple(value) if is_list(value) else ()
     expect(listed, f"a list of one or more {name}", **found)
     return listed
 

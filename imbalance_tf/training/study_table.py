@@ -60,6 +60,10 @@ def _refuse_incomplete(table: pd.DataFrame) -> None:
         raise ValueError(f"it has no column {', '.join(missing)}")
     if table.empty:
         raise ValueError("it has no rows")
+    for name in needed[:-2]:  # an empty dice is one that is undefined
+        whole = pd.api.types.is_integer_dtype(table[name]) and (table[name] >= 0).all()
+        if table[name].isna().any() or (name in ("batches", "seed", "fold") and not whole):
+            raise ValueError(f"column {name} holds an empty cell, or no whole number from 0")
     refuse_outside(table["dice"].astype(float), 1, "dice")
     refuse_outside(table["volume ratio"].astype(float), float("inf"), "volume ratio")
     for key, rows in table.groupby([*of_part, "arm", "seed"]):

@@ -79,6 +79,15 @@ def test_a_full_disk_is_named_with_what_is_needed(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_whatever_else_stops_a_write_is_named_with_the_file(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")  # as write(2), which knows no name
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", fails)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / "table.csv"))):
+        write_whole(tmp_path / "table.csv", "a")
+
+
 def test_on_a_full_disk_the_cases_that_are_read_stay(case_folder, tmp_path, monkeypatch):
     cache, write, written = tmp_path / "cache", store._written, []
 

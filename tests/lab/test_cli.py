@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import signal
+import subprocess
 import sys
 
 import nibabel as nib
@@ -220,6 +222,49 @@ def test_the_settings_are_there_whole_or_as_they_were(case_folder, tmp_path, mon
     monkeypatch.setattr(type(tmp_path), "replace", killed)
     assert _invoke(*command).exit_code == 130
     assert (tmp_path / "out" / "lab.json").read_text() == before
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("damage", ["a folder", "[" * 100_000, "[]"])
+def test_settings_that_cannot_be_read_are_named(case_folder, tmp_path, damage):
+    settings = tmp_path / "out" / "lab.json"
+    settings.parent.mkdir()
+    settings.mkdir() if damage == "a folder" else settings.write_text(damage)
+    result = _invoke("run", "--profile", "smoke", "--data", case_folder, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert re.search(r"lab.json is damaged .* let it hold", result.stderr)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_whoever_stops_it_is_told_that_it_goes_on(name):
+    """A person, a scheduler, or a terminal that is closed; the exit code is that of the signal."""
+    code = (
+        "import os, signal; from imbalance_tf.lab import cli, notebooks\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"notebooks.chosen_notebooks = lambda *_, **__: os.kill(os.getpid(), signal.{name})\n"
+        "cli.main(['run'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + getattr(signal, name)
+    assert done.stderr == "\nStopped. The same command goes on from here.\n"
+
+
+@pytest.mark.slow
+def test_a_damaged_case_of_the_embedded_cohort_can_be_made_again(tmp_path):
+    open_lab("smoke", out=tmp_path)
+    (case,) = tmp_path.glob("phantom-*/phantom_001")
+    scans = case.rename(tmp_path / "scans")
+    for make in (case.mkdir, case.touch):  # not three cases instead of four, without a word
+        make()
+        with pytest.raises(CohortError, match=r"(?s)phantom_001: holds no scans.*delete what is"):
+            open_lab("smoke", out=tmp_path)
+        case.rmdir() if case.is_dir() else case.unlink()
+    scans.rename(case)
+    next(case.glob("*_t1.nii.gz")).unlink()
+    with pytest.raises(CohortError, match=r"(?s)no file for .t1.*delete what is damaged here"):
+        open_lab("smoke", out=tmp_path)
 
 
 @pytest.mark.parametrize("where", ["newdir/../kept", "kept", "kept/deeper", "link/deeper"])

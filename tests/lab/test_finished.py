@@ -20,10 +20,18 @@ def test_what_was_run_here_comes_before_what_ships(tmp_path):
 
 def test_another_version_is_said(tmp_path, monkeypatch):
     table = finished_study("real_patients", tmp_path).table
-    write_study(table, tmp_path / "studies" / "a.csv", command="c", precision="float32")
-    assert "by version" not in str(finished_study("a", tmp_path))
+    write_study(table, tmp_path / "studies" / "real_patients.csv", command="c", precision="float32")
+    assert "by version" not in str(finished_study("real_patients", tmp_path))
     monkeypatch.setattr(finished, "version", lambda _: "99.0")
-    assert str(finished_study("a", tmp_path)).endswith("by version 0.1.0, this is 99.0")
+    assert str(finished_study("real_patients", tmp_path)).endswith("by version 0.1.0, this is 99.0")
+
+
+@pytest.mark.bad_input
+def test_the_table_of_another_study_is_refused(tmp_path):
+    table = finished_study("real_patients", tmp_path).table
+    write_study(table, tmp_path / "studies" / "paper.csv", command="c", precision="float32")
+    with pytest.raises(ValueError, match="is of study 'real patients', copied or renamed; delete"):
+        finished_study("paper", tmp_path)
 
 
 def test_what_is_nowhere_is_said_with_the_command(tmp_path, monkeypatch):

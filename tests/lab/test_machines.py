@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from matplotlib import cbook
 
 from imbalance_tf import open_lab
 from imbalance_tf.lab import notebooks
@@ -129,6 +130,17 @@ def test_braces_in_a_folder_are_no_template_and_another_python3_is_not_used(tmp_
     assert f"3 {sys.executable}" in executed.read_text()
 
 
+def test_figures_are_pictures_whatever_a_person_shows_them_as(tmp_path, monkeypatch):
+    profile = tmp_path / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text("c.InlineBackend.figure_formats = {'svg'}")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    source = _notebook(tmp_path / "x.ipynb", "from matplotlib import pyplot\npyplot.plot([x]);")
+    execute_notebook(source, tmp_path / "out", {"x": 3})
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["x_01.png"]
+
+
 @pytest.mark.bad_input
 def test_a_kernel_that_cannot_start_says_what_to_look_at(tmp_path, monkeypatch):
     dies = {"argv": [sys.executable, "-c", ""], "display_name": "x", "language": "python"}
@@ -219,6 +231,8 @@ def test_a_variable_that_ends_the_process_does_not_end_it_in_silence(variable, v
 def test_the_command_line_sets_the_backend_for_itself_and_its_kernels(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.setenv("MATPLOTLIBRC", "one with text.usetex")
     CliRunner().invoke(main, ["study", "--list"])
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
     assert "KERAS_MAX_EPOCHS" not in os.environ
+    assert os.environ["MATPLOTLIBRC"] == str(cbook._get_data_path("matplotlibrc"))

@@ -96,7 +96,7 @@ KEPT = {"seed": 0, "arm": "hard", "region": "whole", "expected": "over"}
 @pytest.mark.parametrize(
     "line",
     [
-        *("{", "[]", '{"seed": 0}', "1"),
+        *("{", "[]", '{"seed": 0}', "1", "[" * 100_000),
         *(json.dumps(KEPT | {key: value}) for key in ("seed", "arm") for value in ([], "x", None)),
         json.dumps(KEPT | {"expected": "OVER"}),
     ],
@@ -107,3 +107,10 @@ def test_a_damaged_line_is_named_and_nothing_is_lost(lab, line):
         with pytest.raises(ValueError, match=r"predictions.jsonl, line 1 is damaged .* delete"):
             ask(lab)
     assert (lab.out / "predictions.jsonl").read_text() == f"{line}\n"
+
+
+@pytest.mark.bad_input
+def test_a_file_of_predictions_that_is_no_text_is_named(lab):
+    (lab.out / "predictions.jsonl").write_bytes("{}".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"predictions.jsonl is damaged .* move it away"):
+        predictions(lab)

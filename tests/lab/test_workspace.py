@@ -1,5 +1,6 @@
 """What a lab says while somebody waits for it."""
 
+import os
 import threading
 import time
 
@@ -27,7 +28,7 @@ def test_the_embedded_cohort_is_announced_when_it_is_made_and_only_then(
         return folder
 
     monkeypatch.setattr(workspace, "write_phantom_cohort", write)
-    monkeypatch.setattr(workspace, "load_cohort", lambda folder, cache: folder)
+    monkeypatch.setattr(workspace, "load_cohort", lambda folder, cache: os.listdir(folder))
     profile = workspace.profile_named("smoke")
     workspace._embedded_cohort(profile, 0, tmp_path)
     assert f"Making 4 synthetic cases, which takes a while, and only once: {made}" in (

@@ -307,11 +307,19 @@ def test_a_folder_with_something_else_is_refused(tiny_cases, tmp_path, name):
     assert contents(tmp_path) == {name: b"mine"}
 
 
-def test_an_unreadable_record_is_refused(tiny_cases, tmp_path):
-    (tmp_path / "cohort.json").write_text("{")
-    with pytest.raises(FileExistsError, match="unreadable"):
+@pytest.mark.bad_input
+@pytest.mark.parametrize("damage", ["{", "[" * 100_000, "a folder", "a link to itself"])
+def test_an_unreadable_record_is_refused(tiny_cases, tmp_path, damage):
+    record = tmp_path / "cohort.json"
+    if damage == "a folder":
+        record.mkdir()
+    elif damage == "a link to itself":
+        record.symlink_to(record)
+    else:
+        record.write_text(damage)
+    with pytest.raises(FileExistsError, match=r"cannot be read .* let it hold {"):
         write(tmp_path)
-    assert contents(tmp_path) == {"cohort.json": b"{"}
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.json"]
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tiny_cases, tmp_path):

@@ -25,7 +25,7 @@ from imbalance_tf import (
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab.profiles import fastest_precision
 from imbalance_tf.training.experiment import _made_once, run_folder
-from imbalance_tf.training.folder import read_training
+from imbalance_tf.training.folder import complete, read_training
 
 CONFIG = ExperimentConfig(
     "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
@@ -176,6 +176,7 @@ def test_killed_while_scoring_nothing_half_written_is_read(split, straight, tmp_
     pd.testing.assert_frame_equal(again.dice, straight.dice, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("error")  # also what pyproject.toml lets pass
 def test_the_same_seed_gives_the_same_run(split, straight, tmp_path):
     again = run_experiment(CONFIG, *split, tmp_path)
     pd.testing.assert_frame_equal(again.history, straight.history)
@@ -290,6 +291,12 @@ def test_a_damaged_model_or_cost_is_refused_without_digests_too(copy):
     (copy / "config.json").write_text(json.dumps(kept))
     with pytest.raises(FileNotFoundError, match=r"numbers from 0 are expected"):
         _read(copy)
+
+
+def test_what_may_not_be_read_is_not_called_for_deletion(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"right to read it") as found, complete(tmp_path):
+        raise PermissionError(13, "Permission denied", "dice.csv")
+    assert "delete" not in str(found.value)
 
 
 def test_a_folder_that_was_copied_over_another_is_refused(copy):
@@ -418,6 +425,17 @@ def _other_weights(content):
         model.set_weights([weights + 0.01 for weights in model.get_weights()])
         model.save(path)
         return path.read_bytes()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["partial", "partial/saving.keras", "lock"])
+def test_what_is_in_the_way_of_a_run_is_named_with_the_way_out(split, tmp_path, name):
+    place = run_folder(CONFIG, *split, tmp_path).parent
+    obstacle = tmp_path / f".{place.name}.{name}"
+    obstacle.parent.mkdir(exist_ok=True)
+    obstacle.touch() if name == "partial" else obstacle.mkdir()
+    with pytest.raises(OSError, match=rf"{obstacle.name} is in the way .* move it away, and start"):
+        run_experiment(CONFIG, *split, tmp_path)
 
 
 def test_a_half_run_under_the_name_of_another_is_refused(split, half, tmp_path):

@@ -255,6 +255,10 @@ def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
         (lambda table: table[:-1], "rows for"),
         (lambda table: table.drop(columns="dice"), "no column dice"),
         (lambda table: table[:0], "it has no rows"),
+        *(
+            (lambda table, how=how: table.assign(**how), f"column {next(iter(how))} holds")
+            for how in ({"seed": np.nan}, {"batches": "many"}, {"fold": 0.5}, {"arm": ""})
+        ),
     ],
 )
 @pytest.mark.slow
