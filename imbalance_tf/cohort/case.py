@@ -133,11 +133,14 @@ class Case:
                 f"case '{self.id}': affine is {affine.tolist()}; a 4x4 matrix is expected that is "
                 f"not singular, from voxels (column, row, slice) to millimetres"
             )
+        by_default = self.scan_shape is None or np.shape(self.scan_shape) == (0,)
         settle(
             self,
             brain=self.brain.astype(bool, copy=False),
             origin=_three(origin=self.origin),
-            scan_shape=_three(scan_shape=self.scan_shape if np.size(self.scan_shape) else shape),
+            scan_shape=_three(
+                scan_shape=shape if self.scan_shape in ((), None) else self.scan_shape
+            ),
         )
         ends = np.add(self.origin, shape)
         if min(self.origin) < 0 or (ends > self.scan_shape).any():

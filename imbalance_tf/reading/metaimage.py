@@ -1,14 +1,17 @@
-"""Read one MetaImage (``.mha``) as an image: lines of text, and the voxels behind them."""
+"""Read one MetaImage (``.mha``) as an image: lines of text, and the voxels behind them.
+
+Not by SimpleITK: a damaged number of dimensions ends the process there, and compressed voxels that
+are damaged come back as other ones, without an error.
+"""
 
 import math
 import zlib
-from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from .content import LARGEST, ScanError, content_of, unpacked
+from .content import LARGEST, ScanError, content_of
 from .headers import is_sound, refuse_missing_voxels
 
 _TYPES = {
@@ -57,8 +60,7 @@ def meta_image(path: Path) -> nib.Nifti1Image:
     big = _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     dtype = np.dtype((">" if big else "<") + _TYPES[fields["ElementType"]])
     if _is_true(fields, "CompressedData"):
-        most = math.prod(shape) * dtype.itemsize
-        voxels = unpacked(voxels, partial(zlib.decompressobj, wbits=47), min(most, LARGEST))
+        voxels = _unpacked(voxels, math.prod(shape) * dtype.itemsize)
     refuse_missing_voxels(path, shape, dtype, 0, len(voxels))
     data = np.frombuffer(voxels, dtype, count=math.prod(shape)).reshape(shape, order="F")
     # As NIfTI holds them: in nibabel it has no 64-bit integers by default.
@@ -80,3 +82,12 @@ def meta_image(path: Path) -> nib.Nifti1Image:
 
 def _is_true(fields: dict[str, str], *names: str) -> bool:
     return any(fields.get(name, "").upper() in ("TRUE", "1") for name in names)
+
+
+def _unpacked(content: bytes, size: int) -> bytes:
+    """What zlib or gzip packed; ValueError unless it is whole, and so many bytes."""
+    stream = zlib.decompressobj(wbits=47)  # either of the two
+    voxels = stream.decompress(content, min(size, LARGEST) + 1)
+    if not stream.eof or len(voxels) != size:
+        raise ValueError(f"its compressed voxels are not {size:,} bytes, or were cut short")
+    return voxels

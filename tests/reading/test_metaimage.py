@@ -60,8 +60,8 @@ def test_a_wrong_header_is_refused_in_words(tmp_path, old, new, words):
 @pytest.mark.parametrize(
     ("packed", "words"),
     [
-        (zlib.compress(VOXELS)[:-2], "it ended before the marker of its end"),
-        (zlib.compress(VOXELS + VOXELS), "it unpacks to more than 120 bytes"),
+        (zlib.compress(VOXELS)[:-2], "voxels are not 120 bytes, or were cut short"),
+        (zlib.compress(VOXELS + VOXELS), "voxels are not 120 bytes"),
     ],
 )
 def test_compressed_voxels_are_whole(tmp_path, packed, words):
