@@ -138,9 +138,7 @@ class Case:
             self,
             brain=self.brain.astype(bool, copy=False),
             origin=_three(origin=self.origin),
-            scan_shape=_three(
-                scan_shape=shape if self.scan_shape in ((), None) else self.scan_shape
-            ),
+            scan_shape=_three(scan_shape=shape if by_default else self.scan_shape),
         )
         ends = np.add(self.origin, shape)
         if min(self.origin) < 0 or (ends > self.scan_shape).any():
