@@ -1,5 +1,6 @@
 """The command line: imbalance-tf run, study, check, phantom, notebooks, handout, setup-check."""
 
+import contextlib
 import errno
 import importlib.util
 import io
@@ -42,7 +43,8 @@ class _Refusals(click.Group):
         for name in ("SIGTERM", "SIGHUP"):  # as of a scheduler, and of a terminal that is closed
             number = getattr(signal, name, None)
             if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
-                signal.signal(number, _stop)
+                with contextlib.suppress(ValueError):  # called in another thread than the main one
+                    signal.signal(number, _stop)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
