@@ -155,11 +155,10 @@ class Cohort(Sequence[Case]):
         order = np.lexsort((columns, rows, slices, numbers))
         order = order[inside[order]]
         found = np.zeros(len(numbers), np.uint8)
-        cases, starts = np.unique(numbers[order], return_index=True)
-        for number, own in zip(
-            cases.tolist(), np.split(order, starts[1:]), strict=bool(len(cases))
-        ):
-            found[own] = self.cases[number].labels[slices[own], rows[own], columns[own]]
+        for own in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+            if own.size:
+                labels = self.cases[numbers[own[0]]].labels
+                found[own] = labels[slices[own], rows[own], columns[own]]
         return found
 
     @cached_property

@@ -135,11 +135,11 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
                 cwd=str(out),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=sys.stdout,
-                # Else the kernel's warning that it uses TCP would precede every notebook, and its
-                # traceback follow whenever the command is stopped.
-                # Whatever a person's own notebooks show figures as, the pages need these.
                 extra_arguments=[
+                    # Else the kernel's warning that it uses TCP would precede every notebook, and
+                    # its traceback follow whenever the command is stopped.
                     "--IPKernelApp.log_level=50",
+                    # Whatever a person's own notebooks show figures as, the pages need these.
                     "--InlineBackend.figure_formats={'png'}",
                 ],
                 iopub_timeout=120,  # the default of 4 s is too short for a busy machine
