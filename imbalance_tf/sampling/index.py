@@ -78,8 +78,9 @@ class ClassIndex:
         marks = np.arange((self.total >> self._shift) + 2) << self._shift
         self._guide = (np.searchsorted(firsts, marks, side="right") - 1).astype(np.int32)
         self._near = np.arange(np.diff(self._guide).max(initial=0) + 1)
-        beyond = np.full(len(self._near), np.iinfo(np.int64).max)
-        self._firsts = np.concatenate([firsts, beyond])  # first rank per block
+        word = np.uint32 if self.total < 2**32 else np.int64
+        beyond = np.full(len(self._near), np.iinfo(word).max, word)
+        self._firsts = np.concatenate([firsts.astype(word), beyond])  # first rank per block
 
     @property
     def total(self) -> int:
