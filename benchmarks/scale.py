@@ -8,7 +8,7 @@ store. Then, each in a new process: how long the cohort takes to open, from open
 balanced batch, to split it and make five folds; how much memory of its own the process has after
 1,000 batches; and how many batches a second it makes, with the store in the page cache and without.
 Then what 20 whole cases take to be read from their files. Prints tables and writes them to
-``benchmarks/scale.json``. Fifteen minutes, and 24 GB of disk.
+``benchmarks/scale.json``. Six minutes, and 24 GB of disk.
 """
 
 import hashlib
