@@ -1,4 +1,4 @@
-"""The bytes of a file of scans, unpacked to their end, but never more than fit into memory."""
+"""The bytes of a file of scans, unpacked to their end, but no more than two gigabytes."""
 
 import bz2
 import errno

@@ -214,8 +214,9 @@ def _missing_or_double(
             others = (
                 f", or leave it out, which {having[role]} have: modalities=... (--file for each "
                 f"other)"
+                if role not in ("labels", "brain")
+                else ""
             )
-            others = "" if role in ("labels", "brain") else others
             problems.append(
                 f"{where}: {what} (looked for {names}); add it, or say how it is called: "
                 f"files=... (command line: --file){others}"
