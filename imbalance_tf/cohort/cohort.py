@@ -143,7 +143,7 @@ class Cohort(Sequence[Case]):
         fit = centres.ndim == 2 and centres.shape[1] == 4
         fit &= centres.dtype.kind in "iu" or not centres.size
         expect(fit, "whole numbers (n, 4)", shape=centres.shape, dtype=str(centres.dtype))
-        numbers, slices, rows, columns = centres.T
+        numbers, slices, rows, columns = centres.astype(np.int64, copy=False).T
         least, most = int(numbers.min(initial=0)), int(numbers.max(initial=0))
         within = least >= 0 and most < len(self)  # -1 would be the last case
         where = f"cases from 0 to {len(self) - 1} in the first column of the centres"
@@ -152,13 +152,13 @@ class Cohort(Sequence[Case]):
         inside = (slices >= 0) & (slices < depth) & (rows >= 0) & (rows < height)
         inside &= (columns >= 0) & (columns < width)
         # Case by case, and in each as the file has them: fewer waits for memory, and for the disk.
-        order = np.lexsort((columns, rows, slices, numbers))
+        position = (slices * height + rows) * width + columns
+        order = np.lexsort((position, numbers))
         order = order[inside[order]]
         found = np.zeros(len(numbers), np.uint8)
         for own in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
             if own.size:
-                labels = self.cases[numbers[own[0]]].labels
-                found[own] = labels[slices[own], rows[own], columns[own]]
+                found[own] = self.cases[numbers[own[0]]].labels.take(position[own])
         return found
 
     @cached_property

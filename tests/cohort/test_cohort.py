@@ -236,6 +236,10 @@ def test_labels_at_centres_are_those_of_the_cases_and_air_is_healthy(cohort):
     assert not tumour.labels_at(beyond).any()
     assert tumour.labels_at(centres).all()
     assert cohort.labels_at(np.zeros((0, 4), int)).shape == (0,)
+    turned = relabelled(cohort, lambda case: np.asfortranarray(case.labels))
+    for kind in (np.uint8, np.uint64, np.int32):
+        found = turned.labels_at(centres.astype(kind))
+        assert np.array_equal(found, cohort.labels_at(centres)), kind
 
 
 def test_a_map_goes_onto_the_scan_and_back(cohort):
