@@ -1,8 +1,10 @@
 """run_study: every arm on every case, here or on many machines, resumed by asking again."""
 
 import contextlib
+import io
 import json
-import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from .studies import Study
 from .task import task_of
 
 Opener = Callable[[], Cohort]
+_SELDOM = 120  # seconds between two lines about one run
 
 
 @dataclass(frozen=True)
@@ -184,14 +187,34 @@ def _opened(opener: Opener) -> Cohort:
 
 
 def _seconds(run: _Run, cohort: Cohort, *, private: bool = False) -> float:
-    """Carry out a run silently, and measure the seconds that it takes."""
+    """Carry out a run, and measure the seconds that it takes."""
     from imbalance_tf._tensorflow import keras
 
     begun = time.monotonic()
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with contextlib.redirect_stdout(_OfOneRun(run)):
         run_experiment(*run.arguments(cohort), private=private)
     keras.backend.clear_session()  # else the graphs of all trained models stay in memory
     return time.monotonic() - begun
+
+
+class _OfOneRun(io.TextIOBase):
+    """Standard output of one run of many: how far it is now and then, the details not at all.
+
+    All else at once, such as that it waits for another process, or why it is trained again.
+    """
+
+    def __init__(self, run: _Run):
+        self._run, self._out, self._said = run, sys.stdout, time.monotonic()
+
+    def write(self, text: str) -> int:
+        line, now = text.strip(), time.monotonic()
+        details = not line or re.match(r"batch |\d+/\d+ ", line)
+        how_far = re.match(r"Epoch |about |segmenting ", line)
+        if not details and (not how_far or now - self._said > _SELDOM):
+            self._said = now
+            with contextlib.redirect_stdout(self._out):
+                print(shown(f"    {self._run}: {line}"), flush=True)
+        return len(text)
 
 
 def _rows(study: Study, run: _Run, cohort: Cohort) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
+from imbalance_tf.training import config as config_module, study_run
 from imbalance_tf.training.arms import ARMS, Arm
 from imbalance_tf.training.batches import Balanced
 from imbalance_tf.training.experiment import remove_private, run_folder
@@ -102,6 +103,44 @@ def test_one_more_arm_trains_that_arm_only(here, phantom, capsys):
     named = replace(more, arms=[replace(more.arms[-1], name="by another name")])
     run_study(named, load_cohort(phantom), out, like=LIKE)
     assert capsys.readouterr().out == ""
+
+
+def test_a_long_run_of_a_study_says_now_and_then_how_far_it_is(monkeypatch, capsys):
+    clock = iter([0, 1, 125, 130, 140, 200, 270, 280])
+    monkeypatch.setattr(study_run.time, "monotonic", lambda: next(clock))
+    said = study_run._OfOneRun("random, fold 1")
+    for line in (
+        "Epoch 1/2",
+        "batch 50 of 100",
+        "about 4 minutes left of this training",
+        "Epoch 2/2",
+        "segmenting a (1 of 2)",
+        "segmenting b (2 of 2)",
+        "Waiting: another process is making c",
+    ):
+        said.write(f"{line}\n")
+    assert capsys.readouterr().out.splitlines() == [
+        "    random, fold 1: about 4 minutes left of this training",
+        "    random, fold 1: segmenting b (2 of 2)",
+        "    random, fold 1: Waiting: another process is making c",
+    ]
+
+
+def test_what_a_run_of_a_study_has_to_say_is_said(phantom, tmp_path, monkeypatch, capsys):
+    study = Study("one", "Which?", ["random"], folds=2)
+    monkeypatch.setattr(study_run, "_SELDOM", -1)
+    run_study(study, load_cohort(phantom), tmp_path, like=LIKE)
+    lines = capsys.readouterr().out.splitlines()
+    of_one = "    random, 4 batches, fold 1 of 2, seed 0: "
+    assert lines[:2] == [f"{of_one}Epoch 1/2", f"{of_one}Epoch 2/2"]
+    assert lines[2].startswith(f"{of_one}segmenting phantom_")
+    monkeypatch.undo()
+    monkeypatch.setattr(config_module, "TRAINING_VERSION", 99)
+    run_study(study, load_cohort(phantom), tmp_path, like=LIKE)
+    why, done, *_ = capsys.readouterr().out.splitlines()
+    assert why.startswith(of_one)
+    assert "was trained by version 1 of the training; this is version 99" in why
+    assert done.startswith("[1/2] random, 4 batches, fold 1 of 2, seed 0: ")
 
 
 def test_lengths_are_those_asked_and_no_epoch_is_longer_than_the_papers():
