@@ -9,11 +9,11 @@ balanced batch, to split it and make five folds; how much memory of its own the 
 1,000 batches; and how many batches a second it makes, with the store in the page cache and without.
 In the page cache means here that the process has also touched every page once, which takes a tenth
 of a microsecond a page, once. Without that, the ratio to 20 cases was 0.94 where it is 0.97 with it
-(300 cases; processes of either scatter by 0.03). For the ratio to 20 cases, passes
-over both stores take turns in one process, for three processes: the median, and the least and the
-most of a process. A large store is removed before the next is written, as both would fill the
-memory. Then what 20 whole cases take to be read from their files. Prints tables and writes them to
-``benchmarks/scale.json``. Ten minutes, 12 GB of disk, and 16 GB of memory.
+(300 cases; processes of either scatter by 0.03). For that ratio, passes over both stores take turns
+in one process, for three processes: the median, and the least and the most of a process. A large
+store is removed before the next is written, as both would fill the memory. Then what 20 whole cases
+take to be read from their files. Prints tables and writes them to ``benchmarks/scale.json``. Ten to
+fourteen minutes, 12 GB of disk, and 16 GB of memory.
 """
 
 import hashlib
