@@ -28,7 +28,10 @@ from .studies import Study
 from .task import task_of
 
 Opener = Callable[[], Cohort]
-_SELDOM = 120  # seconds between two lines about one run
+_SELDOM = 120  # seconds between two lines about how far a run is
+# What Keras, `train` and `score` print, and nothing that begins with the name of an arm.
+_HOW_FAR = r"Epoch \d+/\d+|about .* left of this training|segmenting .* \(\d+ of \d+\)"
+_DETAILS = r"batch \d+ of \d+$|\d+/\d+ - "
 
 
 @dataclass(frozen=True)
@@ -204,17 +207,21 @@ class _OfOneRun(io.TextIOBase):
     """
 
     def __init__(self, run: _Run):
-        self._run, self._out, self._said = run, sys.stdout, time.monotonic()
+        self._run, self._out, self._said, self._begun = run, sys.stdout, time.monotonic(), ""
 
     def write(self, text: str) -> int:
-        line, now = text.strip(), time.monotonic()
-        details = not line or re.match(r"batch |\d+/\d+ ", line)
-        how_far = re.match(r"Epoch |about |segmenting ", line)
-        if not details and (not how_far or now - self._said > _SELDOM):
+        *lines, self._begun = (self._begun + text).split("\n")  # print writes in pieces
+        for line in filter(None, map(str.strip, lines)):
+            self._pass_on(line)
+        return len(text)
+
+    def _pass_on(self, line: str) -> None:
+        now = time.monotonic()
+        due = not re.fullmatch(_HOW_FAR, line) or now - self._said > _SELDOM
+        if due and not re.match(_DETAILS, line):
             self._said = now
             with contextlib.redirect_stdout(self._out):
                 print(shown(f"    {self._run}: {line}"), flush=True)
-        return len(text)
 
 
 def _rows(study: Study, run: _Run, cohort: Cohort) -> pd.DataFrame:

@@ -126,6 +126,20 @@ def test_a_long_run_of_a_study_says_now_and_then_how_far_it_is(monkeypatch, caps
     ]
 
 
+def test_a_line_of_a_run_is_passed_on_whole_whatever_an_arm_is_called(capsys):
+    said = study_run._OfOneRun("mine, fold 1")
+    print("my loss", 3, file=said)
+    for name in ("batch 2 of 3", "about half", "segmenting", "Epoch 1/2"):
+        print(f"{name}: going on after epoch 3 of 10", file=said)
+    assert capsys.readouterr().out.splitlines() == [
+        "    mine, fold 1: my loss 3",
+        "    mine, fold 1: batch 2 of 3: going on after epoch 3 of 10",
+        "    mine, fold 1: about half: going on after epoch 3 of 10",
+        "    mine, fold 1: segmenting: going on after epoch 3 of 10",
+        "    mine, fold 1: Epoch 1/2: going on after epoch 3 of 10",
+    ]
+
+
 def test_what_a_run_of_a_study_has_to_say_is_said(phantom, tmp_path, monkeypatch, capsys):
     study = Study("one", "Which?", ["random"], folds=2)
     monkeypatch.setattr(study_run, "_SELDOM", -1)
