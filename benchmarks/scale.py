@@ -32,7 +32,7 @@ from imbalance_tf import load_cohort, write_phantom_cohort
 from imbalance_tf.cohort.runs import runs_of
 from imbalance_tf.reading.finding import find_cases
 from imbalance_tf.reading.scan import read_case
-from imbalance_tf.reading.store import Store
+from imbalance_tf.reading.store import Store, seen_of
 
 SIZES = {"20": (20, 1), "300": (300, 1), "1251, every fourth slice": (1251, 4)}
 """Cases, and every which slice."""
@@ -122,6 +122,7 @@ def made_up(folder: Path, store: Store, example, cases: int, every: int) -> None
                     digest=name,
                     scans={role: f"{name} {role}" for role in files.images},
                 ),
+                seen_of(files),
             )
 
 

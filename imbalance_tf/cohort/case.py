@@ -68,7 +68,8 @@ class Case:
     brain : (s, h, w) bool
         Where there is brain.
     affine : (4, 4) float
-        Maps voxels (column, row, slice) of the whole scan to scanner millimetres.
+        Maps voxels (column, row, slice) of the whole scan to scanner millimetres; by default of
+        1 mm, columns to the left and rows to the back.
     origin : (3,) int
         Slice, row and column of the scan at which the arrays begin: they hold only the brain.
     scan_shape : (3,) int
@@ -94,7 +95,7 @@ class Case:
     images: np.ndarray
     labels: np.ndarray
     brain: np.ndarray
-    affine: np.ndarray = field(default_factory=lambda: np.eye(4))
+    affine: np.ndarray = field(default_factory=lambda: np.diag([-1.0, -1.0, 1.0, 1.0]))
     origin: tuple[int, ...] = (0, 0, 0)
     scan_shape: tuple[int, ...] = ()
     synthetic: bool = False
@@ -137,6 +138,7 @@ class Case:
         settle(
             self,
             brain=self.brain.astype(bool, copy=False),
+            affine=affine,
             origin=_three(origin=self.origin),
             scan_shape=_three(scan_shape=shape if by_default else self.scan_shape),
         )

@@ -18,8 +18,8 @@ from imbalance_tf.cohort.disk import (
     alone,
     expanded,
     refuse_unwritable,
-    remove_own,
     room_for,
+    whole_folder,
     write_whole,
 )
 from imbalance_tf.cohort.labels import SCHEME_FILE
@@ -97,6 +97,8 @@ def write_phantom_cohort(
         ``folder`` is a file.
     FileExistsError
         ``folder`` holds something else, a cohort of other parameters, or more cases than asked.
+    OSError
+        ``folder`` cannot be written, or its disk is full.
 
     Notes
     -----
@@ -133,6 +135,7 @@ def write_phantom_cohort(
     refuse_unwritable(folder.absolute(), "choose another for the cohort")
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / LOCK_FILE):  # two notebooks may be opened at once
+        _check_folder(folder, asked, cases)  # the other may have asked for another cohort
         write_whole(folder / PARAMETERS_FILE, json.dumps(asked, indent=2) + "\n")
         readme, notice, scheme = (
             files(__package__).joinpath(name).read_text(encoding="utf-8")
@@ -144,9 +147,6 @@ def write_phantom_cohort(
             write_whole(folder / SCHEME_FILE, scheme)
 
         def write(number: int, path: Path) -> None:
-            partial = path.with_name(f".{path.name}.partial")
-            remove_own(partial, ("phantom_*.nii.gz",))
-            partial.mkdir()
             case = make_case(
                 seed,
                 number,
@@ -155,9 +155,9 @@ def write_phantom_cohort(
                 volume=volume,
                 contrast=contrast,
             )
-            for kind, voxels in case.items():
-                _write_volume(partial / f"{path.name}_{kind}.nii.gz", voxels, slice_thickness)
-            partial.rename(path)
+            with whole_folder(path, ("phantom_*.nii.gz",)) as partial:
+                for kind, voxels in case.items():
+                    _write_volume(partial / f"{path.name}_{kind}.nii.gz", voxels, slice_thickness)
 
         missing = _missing(folder, cases)  # another process may have written some meanwhile
         hidden = None if progress else True  # None: shown on a terminal, hidden in a log

@@ -16,7 +16,7 @@ from imbalance_tf.cohort.names import one_line
 from .content import ScanError
 from .finding import CaseFiles, Found
 from .scan import CaseArrays, read_case
-from .store import Store
+from .store import Store, seen_of
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _arrays_of(
 
     def read(case: CaseFiles) -> CaseArrays:
         # Another process may have read it while this one waited.
-        return store.get(case) or store.put(case, read_case(case))
+        seen = seen_of(case)
+        return store.get(case) or store.put(case, read_case(case), seen)
 
     # In a log, the time that is left is printed every half minute.
     often = {} if sys.stderr.isatty() else {"mininterval": 30, "delay": 30, "miniters": 1}

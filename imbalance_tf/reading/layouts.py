@@ -78,21 +78,26 @@ def _only(name: str) -> Callable[[Sequence[Collection[int]]], LabelScheme]:
     return lambda cases: SCHEMES[name]
 
 
+def _is_slip(found: int, cases: Sequence) -> bool:
+    """Whether a value that is in so few of the cases is no class, but what is wrong with these."""
+    return found < 0.05 * len(cases) or not found
+
+
 def _by_values(cases: Sequence[Collection[int]]) -> LabelScheme:
     # 3 and 4 in one case: BraTS 2013 or 2015, or the embedded cohort. 4 without any 3: BraTS 2017
     # to 2021, which merged 3 into 1. 3 and 4 only in different cases may be two releases, and 3
     # without any 4 may be enhancing tumour (2023) or not (2013).
-    if any({3, 4} <= set(values) for values in cases):
+    with_4 = [values for values in cases if 4 in values]
+    both = sum(3 in values for values in with_4)
+    if not _is_slip(both, with_4):
         return SCHEMES["brats2013"]
-    union = set().union(*cases)
-    if 4 in union and 3 not in union:
+    if with_4 and not any(3 in values and 4 not in values for values in cases):
         return SCHEMES["brats2017"]
     return undecided(cases)
 
 
 def _by_values_since_2023(cases: Sequence[Collection[int]]) -> LabelScheme:
-    union = set().union(*cases)
-    if 4 not in union:
+    if _is_slip(sum(4 in values for values in cases), cases):
         return SCHEMES["brats2023"]
     if any({3, 4} <= set(values) for values in cases):
         return SCHEMES["brats2024"]

@@ -65,11 +65,13 @@ def load_cohort(
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
-    ValueError
+    ValueError, TypeError
         If another argument is not valid.
     CohortError
         With one line for every problem of every case; or if no case is left, or the scheme cannot
         be told.
+    OSError
+        If the cache cannot be written, or its disk is full.
 
     Examples
     --------

@@ -120,7 +120,8 @@ def read_case(case: CaseFiles) -> CaseArrays:
     everything = repr((VERSION, sorted(digests.items()), digest_of([values, brain, grid])))
 
     box = box_of(brain)
-    scan_shape, values, brain = brain.shape, values[box], brain[box]
+    # Copies: a view would keep the array of the whole scan in memory.
+    scan_shape, values, brain = brain.shape, values[box].copy(), brain[box].copy()
     images = np.full((*values.shape, len(scans)), AIR, np.float16)
     for channel, (name, scan) in enumerate(scans.items()):
         inside = brain & covered[name][box]

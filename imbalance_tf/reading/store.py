@@ -1,6 +1,7 @@
 """Store: a case is read once, and mapped into memory from then on."""
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -23,7 +24,7 @@ from .headers import files_of
 from .scan import VERSION, CaseArrays
 
 CONTENTS, ARRAYS = "case.json", "arrays.bin"
-_OWN = (CONTENTS, ARRAYS, "arrays.json", "labels-*.bin", "labels-*.json", ".*.partial")
+_OWN = (CONTENTS, ARRAYS, "arrays.json", "labels-*", ".*.partial")
 _ALIGNMENT = 64
 
 
@@ -31,8 +32,9 @@ _ALIGNMENT = 64
 class Store:
     """A folder with one entry per case, for any number of cohorts.
 
-    An entry is found by the files of the case (path, size, times) and how they are read. Its arrays
-    are mapped into memory: their pages belong to the operating system, not to the process.
+    An entry is found by the files of the case (path, size, times) and how they are read; one of
+    the same files as they were before is removed. Its arrays are mapped into memory: their pages
+    belong to the operating system, not to the process.
 
     At every opening, the description of the entry is checked against its own digest, and the size
     and time of its files against those noted when they were written. Only if the time differs
@@ -68,11 +70,14 @@ class Store:
             yield
 
     def get(self, files: CaseFiles) -> CaseArrays | None:
-        """The arrays of a case; None if they are not there, or not as they were written."""
+        """The arrays of a case; None if they are not there, or not of the scans as they are now.
+
+        OSError if the system allows the process no more open files.
+        """
         if self.folder is None:
             return None
+        entry = _entry(self.folder, files, seen_of(files))
         try:
-            entry = _entry(self.folder, files)
             kept = json.loads((entry / CONTENTS).read_text())
             contents = kept["contents"]
             if _digest_of(contents) != kept["digest"] or contents.pop("entry") != entry.name:
@@ -84,14 +89,23 @@ class Store:
             runs = Runs(**{each.name: arrays.pop(each.name) for each in fields(Runs)})
             contents |= {name: tuple(contents[name]) for name in ("origin", "scan_shape", "notes")}
             return CaseArrays(**arrays, runs=runs, **contents)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if getattr(error, "errno", None) == errno.EMFILE:
+                raise OSError(
+                    f"case {files.case_id}: the system allows this process no more open files, and "
+                    f"a case of a cohort takes two; close other cohorts, or allow more (ulimit -n)"
+                ) from error
             return None
 
-    def put(self, files: CaseFiles, read: CaseArrays) -> CaseArrays:
-        """Keep the arrays of a case, and return them mapped into memory."""
-        if self.folder is None:
+    def put(self, files: CaseFiles, read: CaseArrays, seen: Mapping) -> CaseArrays:
+        """Keep the arrays of a case, and return them mapped into memory.
+
+        `seen` is what `seen_of` gave before they were read: if the files were replaced meanwhile,
+        nothing is kept, and the case is read again the next time.
+        """
+        if self.folder is None or seen_of(files) != seen:
             return read
-        entry = _entry(self.folder, files)
+        entry = _entry(self.folder, files, seen)
         held = {**vars(read), **vars(read.runs)}
         del held["runs"]
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
@@ -107,6 +121,10 @@ class Store:
             kept = {"digest": _digest_of(contents), "contents": contents}
             (partial / CONTENTS).write_text(json.dumps(kept))
             _seal(partial / ARRAYS)
+        for other in self.folder.glob(f"{entry.name[:-16]}{16 * '[0-9a-f]'}"):
+            if other != entry:  # of the same files as they were before
+                with contextlib.suppress(OSError):  # Windows keeps what is open
+                    remove_own(other, _OWN)
         if mapped := self.get(files):
             return mapped
         raise OSError(f"{entry} was written, but does not read back; is the disk failing?")
@@ -131,31 +149,42 @@ class Store:
         if self.folder is None:
             return scheme.lookup[read.values]
         name = "-".join(map(str, scheme.values))
-        path = _entry(self.folder, files) / f"labels-{name}.bin"
-        try:
-            if not _is_sealed(path):
-                write_whole(path, scheme.lookup[read.values].tobytes())
-                _seal(path)
-            return _mapped(path, [(read.values.dtype.str, read.values.shape, 0)])[0]
-        except OSError:  # a read-only folder in which this scheme was never used
-            return scheme.lookup[read.values]
+        path = _entry(self.folder, files, seen_of(files)) / f"labels-{name}.bin"
+        if not _is_sealed(path):
+            try:
+                with alone(path.with_suffix(".lock")):
+                    if not _is_sealed(path):
+                        write_whole(path, scheme.lookup[read.values].tobytes())
+                        _seal(path)
+            except OSError as error:
+                # A read-only folder, or none: the scans were replaced while they were read.
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+                    raise
+                return scheme.lookup[read.values]
+        return _mapped(path, [(read.values.dtype.str, read.values.shape, 0)])[0]
 
 
-def _entry(folder: Path, files: CaseFiles) -> Path:
-    """Where a case is kept, named by its files and how they are read."""
+def seen_of(files: CaseFiles) -> dict[str, list]:
+    """Size and times of the files of a case; empty if one is gone."""
     seen = {}
     for path in itertools.chain.from_iterable(map(files_of, files.paths)):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError:  # it is said when the case is read
+            return {}
         # ctime changes whenever the content does, even if a copy has kept the old mtime.
-        times = [status.st_mtime_ns, status.st_ctime_ns]
-        seen[str(path.resolve())] = [status.st_size, *times]
+        seen[str(path.resolve())] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return seen
+
+
+def _entry(folder: Path, files: CaseFiles, seen: Mapping) -> Path:
+    """Where a case is kept, named by its files, how they are read, and what was seen of them."""
     held = {**files.images, "labels": files.labels, "brain": files.brain}
     # Absolute, for the folder may be given in several ways; the name of a link tells the format.
     roles = {role: str(path and os.path.abspath(path)) for role, path in held.items()}
-    digest = _digest_of(
-        {"seen": seen, "roles": roles, "channels": files.channels, "version": VERSION}
-    )
-    return folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', files.case_id)[:60]}-{digest}"
+    how, when = ([roles, files.channels], [seen, VERSION])
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", files.case_id)[:60]
+    return folder / f"{name}-{_digest_of(how, 8)}{_digest_of(when, 8)}"
 
 
 def _written(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, list]:
@@ -200,8 +229,8 @@ def _is_sealed(path: Path) -> bool:
     return (status.st_size, status.st_mtime_ns) == (size, time)
 
 
-def _digest_of(contents: Mapping) -> str:
-    return digest(json.dumps(contents).encode())
+def _digest_of(contents: Mapping | list, size: int = 16) -> str:
+    return digest(json.dumps(contents).encode(), size)
 
 
 def _digest(path: Path) -> str:
@@ -217,7 +246,10 @@ def allow_open_files(count: int) -> None:
     except ImportError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    asked = 2 * count + 512
+    open_now = 0
+    with contextlib.suppress(OSError):
+        open_now = len(os.listdir("/dev/fd"))  # as of another cohort
+    asked = open_now + 2 * count + 512
     if soft != resource.RLIM_INFINITY and soft < asked:
         limit = asked if hard == resource.RLIM_INFINITY else min(asked, hard)
         with contextlib.suppress(ValueError, OSError):

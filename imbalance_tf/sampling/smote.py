@@ -63,6 +63,7 @@ def smote_dataset(
     majority = asked.argmax()
     wanted = np.where(asked > 0, sampler.shares, 1) / sampler.shares[majority]
     real = np.minimum(1, asked / asked[majority] / wanted)
+    real[sampler.shares == 0] = 1  # not in any batch, and perhaps without a voxel
     images = [case.images for case in sampler.cohort]
     pools: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 

@@ -1,5 +1,7 @@
 """A cohort is read once, and never from a cache that is not what was written."""
 
+import contextlib
+import errno
 import json
 import os
 import pickle
@@ -310,13 +312,95 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_goes():
     resource = pytest.importorskip("resource")
     before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+        enough = len(os.listdir("/dev/fd")) + 600
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
         store.allow_open_files(40)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (600, hard)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (enough, hard)
         store.allow_open_files(100)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (712, hard)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (enough + 112, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_what_is_open_already_counts_too():
+    """A notebook cell that is run again opens a second cohort beside the first."""
+    resource = pytest.importorskip("resource")
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, hard))
+        store.allow_open_files(100)
+        free = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/dev/fd"))
+        with contextlib.ExitStack() as opened:
+            for _ in range(300):
+                opened.enter_context(open(os.devnull))
+            store.allow_open_files(100)
+            more = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/dev/fd"))
+        assert more == free > 700
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_too_many_open_files_are_no_missing_entry(case_folder, tmp_path, reads, monkeypatch):
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    reads.clear()
+
+    def refused(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(store, "_mapped", refused)
+    with pytest.raises(OSError, match=r"case case_0: .* no more open files.*ulimit -n"):
+        load_cohort(case_folder, cache=tmp_path / "cache")
+    assert not reads
+
+
+def test_a_scan_that_is_replaced_while_it_is_read_is_read_again(
+    case_folder, tmp_path, reads, monkeypatch
+):
+    path = case_folder / "case_1" / "case_1_t1.nii.gz"
+    older = path.read_bytes()
+    other = (case_folder / "case_2" / "case_2_t1.nii.gz").read_bytes()
+    kept = examining.read_case
+
+    def read_and_replace(case):
+        arrays = kept(case)
+        if case.case_id == "case_1":
+            path.write_bytes(other)
+        return arrays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(examining, "read_case", read_and_replace)
+        before = load_cohort(case_folder, cache=tmp_path / "cache")["case_1"]
+    reads.clear()
+    path.write_bytes(older)
+    assert load_cohort(case_folder, cache=tmp_path / "cache")["case_1"].digest == before.digest
+    assert reads == ["case_1"]
+
+
+def test_an_entry_of_the_files_as_they_were_is_removed(case_folder, tmp_path):
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    os.utime(case_folder / "case_1" / "case_1_t1.nii.gz", (1, 1))
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    load_cohort(case_folder, cache=tmp_path / "cache", modalities=["t1"])
+    names = [path.name.rsplit("-", 1)[0] for path in _entries(tmp_path / "cache")]
+    assert names == ["case_0"] * 2 + ["case_1"] * 2 + ["case_2"] * 2  # one for each of the options
+
+
+def test_several_processes_may_write_the_labels_at_once(tmp_path, write_case):
+    """The values of BraTS 2017 are no class numbers, so there is a file of those, too."""
+    for number in range(12):
+        write_case(tmp_path / "cases", f"case_{number}", seed=number, values=(0, 1, 2, 4))
+    printed = _loads_at_once(tmp_path / "cases", tmp_path / "cache", 3)
+    assert len({lines.splitlines()[-1] for lines in printed}) == 1
+    labels = {path.name for path in (tmp_path / "cache").rglob("labels-*")}
+    assert labels == {"labels-0-1-2-4.bin", "labels-0-1-2-4.json"}
+    assert len(list((tmp_path / "cache").rglob("labels-*.bin"))) == 12
+
+
+def test_without_a_cache_a_case_holds_its_brain_alone(case_folder):
+    for case in load_cohort(case_folder):
+        for array in (case.images, case.labels, case.brain):
+            base = array if array.base is None else array.base
+            assert base.nbytes == array.nbytes
 
 
 def test_a_cache_that_cannot_be_written_says_so(case_folder, tmp_path):
