@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from imbalance_tf import AIR, SCHEMES, CohortError, load_cohort
+from imbalance_tf import AIR, SCHEMES, Case, CohortError, load_cohort
 
 from ..conftest import SHAPE, at, relabelled, save
 
@@ -249,6 +249,16 @@ def test_a_map_goes_onto_the_scan_and_back(cohort):
     assert np.array_equal(whole[4:6, 10:80, 3:64], case.labels)
     assert whole.sum() == case.labels.sum()
     assert np.array_equal(case.from_scan(whole), case.labels)
+
+
+def test_the_affine_is_that_of_the_axes_unless_it_is_given(cohort):
+    """Row 0 is anterior and column 0 the patient's right, as segmentations are written."""
+    case = Case("made", *(getattr(cohort["tiny"], name) for name in ("images", "labels", "brain")))
+    assert nib.aff2axcodes(case.affine) == ("L", "P", "S")
+    assert case.spacing.tolist() == [1, 1, 1]
+    given = replace(case, affine=case.affine.tolist())
+    assert given.digest == case.digest
+    assert given.spacing.tolist() == [1, 1, 1]
 
 
 def test_the_fingerprint_follows_the_content(cohort):

@@ -198,6 +198,22 @@ def test_two_cases_are_made_at_a_time_each_on_one_thread(tiny_cases, tmp_path, m
     assert set(threads) == {1}
 
 
+def test_another_cohort_that_was_begun_meanwhile_is_not_mixed_in(tiny_cases, tmp_path, monkeypatch):
+    """Two notebooks start at once, with another seed each."""
+    kept = writing.alone
+
+    def alone(lock):
+        monkeypatch.setattr(writing, "alone", kept)
+        write(tmp_path / "cohort", seed=1)  # by the other, before this one gets the lock
+        return kept(lock)
+
+    monkeypatch.setattr(writing, "alone", alone)
+    with pytest.raises(FileExistsError, match="holds another cohort"):
+        write(tmp_path / "cohort", seed=2, cases=3)
+    assert json.loads((tmp_path / "cohort" / "cohort.json").read_text())["seed"] == 1
+    assert len(list((tmp_path / "cohort").glob("phantom_*"))) == 1
+
+
 def test_other_seed_other_tumour(tmp_path):
     here, there = (load(write(tmp_path / str(s), seed=s), 0, "seg") > 0 for s in (1, 2))
     assert (here != there).sum() > 0.3 * here.sum()

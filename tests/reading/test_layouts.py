@@ -265,6 +265,22 @@ def test_what_the_files_cannot_decide_is_left_to_the_person(tmp_path, values):
     assert load_cohort(tmp_path, scheme="brats2023").scheme is SCHEMES["brats2023"]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "usual", "names", "mark"),
+    [("brats2017", (1, 2, 4), ("t1", "flair"), "_"), ("brats2023", (1, 2, 3), ("t1n", "t2f"), "-")],
+)
+def test_a_slip_in_one_of_many_cases_changes_no_other(tmp_path, scheme, usual, names, mark):
+    """A stray voxel must not make a class of its own, to which a fifth of every batch goes."""
+    for number in range(25):
+        values = (1, 2, 3, 4) if number == 7 else usual
+        _nifti(tmp_path, _labels(values), f"p{number:02}", names, mark)
+    with pytest.raises(CohortError, match=f"p07.*label value . is outside scheme '{scheme}'"):
+        load_cohort(tmp_path)
+    with pytest.warns(UserWarning, match="1 cases of"):
+        cohort = load_cohort(tmp_path, on_error="skip")
+    assert (len(cohort), cohort.scheme) == (24, SCHEMES[scheme])
+
+
 def test_two_layouts_in_one_folder_are_refused(tmp_path):
     brats2017(tmp_path / "old", _labels((1, 2, 4)))
     brats2012(tmp_path / "older", _labels((1, 2)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from imbalance_tf import BalancedSampler, HardExampleSampler
-from imbalance_tf.sampling.samplers import _class_counts
+from imbalance_tf.sampling.samplers import _class_counts, as_shares
 
 from ..conftest import relabelled
 
@@ -40,6 +40,21 @@ def test_shares_are_met_exactly_over_time(weights, n, seed, start):
     draws = int(sum(weights) // np.gcd.reduce([sum(weights), *whole]))
     counts = [_class_counts(shares, n, seed, start + k) for k in range(draws)]
     assert np.array_equal(sum(counts), draws * whole // sum(weights))
+
+
+@given(
+    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    decimals=st.integers(7, 12),
+    n=st.integers(1, 10**6),
+    start=st.integers(0, 10**6),
+)
+@settings(deadline=None, max_examples=200)
+def test_a_batch_is_full_though_shares_add_up_to_nearly_one(weights, decimals, n, start):
+    exact = np.array(weights) / sum(weights)
+    for shares in (exact.astype(np.float32), np.round(exact, decimals)):
+        counts = _class_counts(as_shares(shares, "abcde"), n, 0, start)
+        assert counts.sum() == n
+        assert (counts >= 0).all()
 
 
 def test_shares_that_never_come_out_even_stay_within_a_few_samples():

@@ -171,6 +171,14 @@ def test_a_class_of_one_voxel_is_repeated(cohort):
             np.testing.assert_array_equal(patch.ravel(), expected)
 
 
+def test_a_class_without_a_voxel_is_left_out(cohort):
+    """As the error of `BalancedSampler` says: by shares without it."""
+    without = relabelled(cohort, lambda case: np.where(case.labels == 4, 3, case.labels))
+    shares = [0.25, 0.25, 0.25, 0.25, 0]
+    for _, labels in _batches(BalancedSampler(without, seed=0, shares=shares), steps=2):
+        assert np.bincount(labels).tolist() == [15, 15, 15, 15]
+
+
 def test_a_line_has_both_ends():
     """Two patches, 0 and 1: what lies between them is as often in any tenth as in another."""
     patches = np.array([0, 1], np.float32).reshape(2, 1, 1, 1)
