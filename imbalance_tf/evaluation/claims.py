@@ -62,10 +62,11 @@ def compare_with_paper(
     rule: dict[str, Any] = {"bootstrap": bootstrap}
 
     def better(first: str, second: str, region: str, note: str = "") -> tuple[str, str, str]:
-        of_both = [dice[arm][region] for arm in (first, second)]
-        means = (values.mean() for values in of_both)
+        # Of the cases in which both have a value: an empty prediction of what is absent has none.
+        of_both = pd.concat([dice[arm][region] for arm in (first, second)], axis=1).dropna()
+        means = of_both.mean()
         one, other = ("undefined" if np.isnan(mean) else f"{mean:.3f}" for mean in means)
-        differences = of_both[0] - of_both[1]
+        differences = of_both.iloc[:, 0] - of_both.iloc[:, 1]
         difference = _spread(differences, sign="+", **rule)
         measured = f"{first} {one}, {second} {other}; difference {difference}"
         claim = f"{first} is above {second} on {region}{note}"

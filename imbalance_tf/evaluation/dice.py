@@ -51,7 +51,7 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> np
             raise ValueError(
                 f"{name} holds class {array.min()} to {array.max()}; 0 to {classes - 1} is expected"
             )
-    pairs = truth.ravel().astype(np.intp) * classes + predicted.ravel()
+    pairs = truth.ravel().astype(np.intp) * classes + predicted.ravel().astype(np.intp)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

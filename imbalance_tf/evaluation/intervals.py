@@ -22,6 +22,12 @@ def by_case(results: pd.DataFrame, value: str = "dice") -> pd.DataFrame:
     value : {"dice", "volume ratio"}
         Volume ratios are given as their `doublings`.
 
+    Returns
+    -------
+    pandas.DataFrame
+        NaN where no seed has a value; where only some have, the mean is over these. (Of a region
+        that a case lacks, a Dice is 0 if anything was predicted, else undefined.)
+
     Raises
     ------
     ValueError
@@ -64,6 +70,9 @@ def regions_of(results: pd.DataFrame, scheme: LabelScheme) -> list[str]:
 def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     """95 % interval of the mean over cases, by bootstrap; NaN for fewer than two cases.
 
+    It is too narrow for few cases. Of normal values with the mean 0, it leaves 0 out in 7 % of the
+    samples of 20, in 11 % of 6, in 22 % of 4, and in half of 2.
+
     Examples
     --------
     >>> low, high = interval([0.1, 0.2, 0.3, 0.4])
@@ -74,8 +83,9 @@ def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     known = known[~np.isnan(known)]
     if len(known) < 2:
         return float("nan"), float("nan")
+    options = {"vectorized": True, "batch": 500}  # not 200 MB for a thousand cases
     found = stats.bootstrap(
-        (known,), np.mean, method="percentile", rng=np.random.default_rng(0), vectorized=True
+        (known,), np.mean, method="percentile", rng=np.random.default_rng(0), **options
     )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
@@ -96,7 +106,7 @@ def arm_table(results: pd.DataFrame, regions: Sequence[str], value: str = "dice"
     """
     cases = by_case(results, value)
     _refuse_unknown(regions, cases)
-    table = _table({(arm, region): cases.loc[region, arm] for arm in cases for region in regions})
+    table = _table({(arm, region): cases[arm].loc[region] for arm in cases for region in regions})
     if value == "dice":
         return table.rename(columns={"mean": "dice"})
     numbers = ["mean", "low", "high"]
@@ -126,7 +136,7 @@ def paired_differences(results: pd.DataFrame, regions: Sequence[str], to: str) -
     one_of(*dice, to=to)
     _refuse_unknown(regions, dice)
     differences = {
-        (arm, region): dice.loc[region, arm] - dice.loc[region, to]
+        (arm, region): dice[arm].loc[region] - dice[to].loc[region]
         for arm in dice.columns.drop(to)
         for region in regions
     }
@@ -156,7 +166,7 @@ def decided(differences: pd.DataFrame) -> str:
     """
     found = verdicts(differences).value_counts()
     counts = ", ".join(f"{count} {word}" for word, count in found.items())
-    chance = 0.05 * len(differences)
+    chance = 0.05 * differences["low"].notna().sum()  # one case has no interval
     return (
         f"Of {len(differences)} differences: {counts}.\n"
         f"If nothing differed, about {chance:.1f} would still be decided."

@@ -1,9 +1,11 @@
 """A study at the command line: trains what is missing, and leaves a table and a figure."""
 
 import importlib.util
+import shutil
 import sys
+import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -17,13 +19,15 @@ from imbalance_tf.cohort.disk import expanded, refuse_unwritable, write_whole
 from imbalance_tf.evaluation.claims import study_claims
 from imbalance_tf.evaluation.intervals import arm_table, paired_differences
 from imbalance_tf.training.arms import PAPER_ARMS, Arm, TwoStage, arm_named
-from imbalance_tf.training.parts import Part
+from imbalance_tf.training.parts import kinds_of
 from imbalance_tf.training.studies import STUDIES, Study, study_named
 from imbalance_tf.training.study_table import write_study
 
 from .workspace import Lab, open_lab
 
 __all__ = ["carry_out", "study_of", "written_claims", "written_table"]
+
+_OWN = "arms_of_"  # before the name of a file as a module: random.py must not be another random
 
 
 def study_of(name: str) -> Study:
@@ -81,8 +85,7 @@ def _of_another_name(study: Study, path: Path) -> Study:
 
 def _executed(path: Path) -> ModuleType:
     """The module of a Python file; ValueError, with the line, whatever is wrong in it."""
-    # Under a name that no other module has, such as random.py would have.
-    name = f"arms_of_{path.stem}"
+    name = f"{_OWN}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -155,17 +158,12 @@ def carry_out(
 
 def _on_a_cluster(study: Study, lab: Lab, scheduler: str) -> pd.DataFrame:
     try:
-        import cloudpickle
         from distributed import Client
     except ImportError as error:
         raise OSError(
-            f"--scheduler needs Dask ({error}): pip install 'imbalance-tf[cluster]', here and "
-            f"where the workers run"
+            f"--scheduler needs Dask ({error}): pip install '.[cluster]' in the folder of "
+            f"imbalance-tf, here and where the workers run"
         ) from error
-    for module in {sys.modules[kind.__module__] for arm in study.arms for kind in _kinds(arm)}:
-        # Of a single file, which the workers do not have.
-        if getattr(module, "__file__", None) and "." not in module.__name__:
-            cloudpickle.register_pickle_by_value(module)
     try:
         connected = Client(scheduler)
     except (OSError, ValueError) as error:
@@ -173,16 +171,13 @@ def _on_a_cluster(study: Study, lab: Lab, scheduler: str) -> pd.DataFrame:
             f"--scheduler {scheduler}: no Dask scheduler can be reached there ({error}); start one "
             f"(dask scheduler, then dask worker ADDRESS), or leave --scheduler out"
         ) from error
-    with connected as client:
+    names = {kind.__module__ for arm in study.arms for kind in kinds_of(arm)}
+    with connected as client, tempfile.TemporaryDirectory() as folder:
+        for name in sorted(names):
+            if name.startswith(_OWN):  # of the study's file, which the workers do not have
+                copy = shutil.copyfile(sys.modules[name].__file__ or "", f"{folder}/{name}.py")
+                client.upload_file(copy)
         return lab.study(study, client=client)
-
-
-def _kinds(part: Part) -> Iterator[type]:
-    """The classes of an arm and of all its parts."""
-    yield type(part)
-    for value in vars(part).values():
-        if isinstance(value, Part):
-            yield from _kinds(value)
 
 
 def _extent(rows: pd.DataFrame) -> tuple[int, str]:
@@ -217,16 +212,21 @@ def written_table(results: pd.DataFrame, regions: Sequence[str]) -> str:
             f"\nMean Dice [95 % interval over {cases} cases] after {key[-1]} batches{of_cohort}; "
             f"{extent}; predicted / true volume of {regions[0]}"
         )
-        texts.append(_table(rows, regions).to_string())
+        table = _table(rows, regions)
+        texts.append(table.to_string())
+        if table[list(regions)].apply(lambda cells: cells.str.endswith(")")).any(axis=None):
+            texts.append("(n): over n cases; the others have no such region, nor a voxel predicted")
         if "balanced" in set(rows["arm"]):
             texts += _apart(rows, regions, "balanced")
     return "\n".join(texts)
 
 
 def _table(rows: pd.DataFrame, regions: Sequence[str]) -> pd.DataFrame:
-    dice = arm_table(rows, regions).apply(
+    found = arm_table(rows, regions)
+    fewer = found["cases"] < rows["case"].nunique()
+    dice = found.apply(
         lambda row: f"{row['dice']:.3f} [{row['low']:.3f}, {row['high']:.3f}]", axis=1
-    )
+    ) + found["cases"].map(" ({:.0f})".format).where(fewer, "")
     table = dice.unstack("region").loc[rows["arm"].unique(), list(regions)]
     volumes = arm_table(rows, regions[:1], "volume ratio").droplevel("region")["volume"]
     spent = rows.groupby("arm")[["patches", "mined", "seconds"]].mean()

@@ -44,7 +44,7 @@ class Sampling(Part):
         Parameters
         ----------
         counts : (classes,) int
-            Brain voxels of each class in the training cohort; the majority is class 0.
+            Brain voxels of each class in the training cohort.
         names : sequence of str
             The classes.
         """
@@ -133,8 +133,12 @@ class Balanced(Sampling):
     def class_shares(self, counts, names):
         if not isinstance(self.shares, float):
             return as_shares(self.shares, names)
-        rest = np.ones(len(names) - 1) if self.minorities == "equal" else counts[1:].astype(float)
-        return np.array([self.shares, *((1 - self.shares) * rest / rest.sum())])
+        majority = counts.argmax()
+        rest = np.ones(len(names)) if self.minorities == "equal" else counts.astype(float)
+        rest[majority] = 0
+        shares = (1 - self.shares) * rest / max(rest.sum(), 1)
+        shares[majority] = self.shares
+        return shares
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ class Mixed(Sampling):
 
     def class_shares(self, counts, names):
         minorities = len(names) - 1  # none, if the second of two classifiers has one kind to name
-        forced = np.array([0, *np.full(minorities, 1 / max(1, minorities))])
+        forced = np.full(len(names), 1 / max(1, minorities))
+        forced[counts.argmax()] = 0
         return self.foreground * forced + (1 - self.foreground) * counts / counts.sum()
 
 

@@ -22,13 +22,13 @@ class Loss(Part):
     """Whether it depends on the shares of the classes, which for maps are not known."""
 
     @abstractmethod
-    def build(self, natural: np.ndarray) -> Any:
+    def build(self, shares: np.ndarray) -> Any:
         """A Keras loss, or a function, of labels (N, ...) and logits (N, ..., classes).
 
         Parameters
         ----------
-        natural : (classes,)
-            Share of each class in the training cohort.
+        shares : (classes,)
+            Share of each class in the batches; with `Random`, that in the training cohort.
         """
         raise NotImplementedError
 
@@ -62,7 +62,7 @@ class CrossEntropy(Loss):
     def needs_shares(self) -> bool:  # type: ignore[override]
         return self.weights is not None
 
-    def build(self, natural):
+    def build(self, shares):
         from imbalance_tf._tensorflow import keras
 
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -92,7 +92,7 @@ class Focal(Loss):
     def __post_init__(self):
         expect(is_number(self.gamma) and self.gamma >= 0, "0 or more", gamma=self.gamma)
 
-    def build(self, natural):
+    def build(self, shares):
         from imbalance_tf._tensorflow import keras
 
         def focal(labels, logits):
@@ -106,10 +106,11 @@ class Focal(Loss):
 
 @dataclass(frozen=True)
 class LogitAdjusted(Loss):
-    """Cross-entropy of the logits plus tau times the log of the natural shares (Menon et al. 2021).
+    """Cross-entropy of the logits plus tau times the log of the class shares (Menon et al. 2021).
 
-    The addition says how frequent the classes are, so the network need not learn it. Its own logits
-    are used without the addition, and do not favour the frequent classes.
+    The addition says how frequent the classes are in the batches, so the network need not learn it.
+    Its own logits are used without the addition, and do not favour the frequent classes. With
+    balanced batches, whose shares are equal, it is plain cross-entropy.
 
     Parameters
     ----------
@@ -124,11 +125,11 @@ class LogitAdjusted(Loss):
     def __post_init__(self):
         expect(is_number(self.tau), "a number", tau=self.tau)
 
-    def build(self, natural):
+    def build(self, shares):
         from imbalance_tf._tensorflow import keras
 
         # Nothing is added for a class that is in no batch: the network learns that it never comes.
-        addition = (self.tau * np.log(np.where(natural > 0, natural, 1))).astype(np.float32)
+        addition = (self.tau * np.log(np.where(shares > 0, shares, 1))).astype(np.float32)
 
         def adjusted(labels, logits):
             logits = logits + addition
@@ -139,11 +140,14 @@ class LogitAdjusted(Loss):
 
 @dataclass(frozen=True)
 class DiceCrossEntropy(Loss):
-    """Dice plus cross-entropy of maps, with which nnU-Net trains (Isensee et al. 2021)."""
+    """Dice plus cross-entropy of maps, as in nnU-Net (Isensee et al. 2021).
+
+    The Dice is of the whole batch at once, and the mean over all classes, class 0 among them.
+    """
 
     needs_maps = True
 
-    def build(self, natural):
+    def build(self, shares):
         from imbalance_tf._tensorflow import keras
 
         def dice_and_entropy(labels, logits):

@@ -6,7 +6,7 @@ import dis
 import inspect
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from types import CodeType
@@ -16,7 +16,8 @@ import numpy as np
 
 from imbalance_tf.cohort.disk import digest
 
-_PLACE = ("__firstlineno__", "__static_attributes__")  # Python 3.13: where a class stands
+# What is no code: where a class stands (Python 3.13), and what a copy of an object leaves in it.
+_PLACE = ("__firstlineno__", "__static_attributes__", "__slotnames__")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Part:
         """Its identity, as JSON: its type, and the fields that differ from their defaults.
 
         So a new field with a default leaves the identity of old runs as it is. A class outside
-        this package also has a digest of its code, and of what that uses of its own file.
+        this package has all its fields, and a digest of its code and of what that uses of its file.
 
         Raises
         ------
@@ -53,6 +54,7 @@ class Part:
                 f"@dataclass(frozen=True) above the class, and no __init__"
             )
         described: dict[str, Any] = {"is": kind.__name__}
+        source = _source_digest(kind)
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
             if field.default_factory is not MISSING:
@@ -60,11 +62,18 @@ class Part:
             value, default = (_as_json(each, self, field.name) for each in (value, default))
             if isinstance(default, float) and isinstance(value, int):
                 value = float(value)  # 2 and 2.0 are the same run
-            if value != default:
+            # The default of a class outside may be a name of its file, whose value no code says.
+            if value != default or source:
                 described[field.name] = value
-        if source := _source_digest(kind):
-            described["source"] = source
-        return described
+        return described | ({"source": source} if source else {})
+
+
+def kinds_of(part: Part) -> Iterator[type]:
+    """The classes of a part, and of all parts in it."""
+    yield type(part)
+    for value in vars(part).values():
+        if isinstance(value, Part):
+            yield from kinds_of(value)
 
 
 def absent_methods(kind: type) -> list[str]:
@@ -155,16 +164,19 @@ def _add_used(member: Any, used: dict[str, str]) -> None:
     and constants there, and the variables around it."""
     if inspect.isclass(member):
         for name in sorted(vars(member).keys() - vars(Part).keys()):  # those dataclass writes
-            each = vars(member)[name]
-            _add_used(getattr(each, "fget", getattr(each, "__func__", each)), used)
+            _add_used(_function_of(vars(member)[name]), used)
     if not inspect.isfunction(member):
         return
     around = inspect.getclosurevars(member).nonlocals
     file = {name: member.__globals__.get(name) for name in sorted(_names(member.__code__))}
-    for name, value in {**file, **around}.items():
-        if name in used or value is None or isinstance(value, Part):
+    defaults = [*(member.__defaults__ or ()), *(member.__kwdefaults__ or {}).values()]
+    given = {f"{member.__qualname__} {number}": value for number, value in enumerate(defaults)}
+    for name, value in {**file, **around, **given}.items():
+        if name in used or value is None:
             continue
-        if inspect.isfunction(value) or inspect.isclass(value):
+        if isinstance(value, Part):
+            used[name] = repr(value)
+        elif inspect.isfunction(value) or inspect.isclass(value):
             if value.__module__ == member.__module__:
                 used[name] = ""  # it may call itself
                 used[name] = _code(value)
@@ -200,7 +212,7 @@ def _code(kind: Any) -> str:
 
 def _compiled(value: Any) -> Any:
     """What a member of a class does: the same in every process of one version of Python."""
-    value = getattr(value, "fget", getattr(value, "__func__", value))
+    value = _function_of(value)
     if inspect.isfunction(value):
         return [_compiled(value.__code__), value.__defaults__, value.__kwdefaults__]
     if inspect.iscode(value):
@@ -208,4 +220,14 @@ def _compiled(value: Any) -> Any:
         return [value.co_code.hex(), value.co_names, value.co_varnames, consts]
     if isinstance(value, frozenset):
         return sorted(map(repr, value))
+    if isinstance(value, list | dict | np.ndarray):
+        with contextlib.suppress(TypeError):  # no setting
+            return _as_json(value, Part(), "")
     return value if isinstance(value, bool | int | float | str | bytes | tuple) else None
+
+
+def _function_of(member: Any) -> Any:
+    """The function below a property, a class or static method, or a property that is kept."""
+    for name in ("fget", "__func__", "func"):
+        member = getattr(member, name, member)
+    return member

@@ -17,10 +17,9 @@ from imbalance_tf._tensorflow import expect_logits, keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import digest, room_for, write_whole
 from imbalance_tf.cohort.names import shown
-from imbalance_tf.sampling.samplers import as_shares
 
 from .config import Training
-from .folder import read_history, refuse_damaged, refuse_spent, refusing
+from .folder import read_history, read_training, refuse_damaged, refuse_spent, refusing
 from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
@@ -31,8 +30,8 @@ class Prepared:
 
     Attributes
     ----------
-    natural, shares : (outputs,)
-        Share of each class in the training cohort, and on average in the batches.
+    shares : (outputs,)
+        Share of each class in the batches, on average.
     sampler : object with `draw`
     mining : HardExampleMining or None
     """
@@ -41,9 +40,7 @@ class Prepared:
         self.training, self.cohort = training, cohort
         config, arm = training.config, training.arm
         self.task: Task = task_of(training.task, cohort.scheme.classes)
-        counts = self.task.counts(cohort)
-        self.natural = counts / counts.sum()
-        self.shares = as_shares(arm.sampling.class_shares(counts, self.task.names), self.task.names)
+        self.shares = self.task.shares(arm.sampling, cohort)
         self.sampler = arm.sampling.sampler(
             cohort,
             seed=config.seed,
@@ -91,7 +88,7 @@ class Prepared:
                 seed=config.seed,
                 precision=config.precision,
             )
-        loss = arm.loss.build(self.natural)
+        loss = arm.loss.build(self.shares)
         self._refuse_unfit(model, loss)
         decay = keras.optimizers.schedules.CosineDecay(
             config.learning_rate, config.epochs * config.steps
@@ -154,7 +151,9 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         partial / name for name in ("model.keras", "half.keras", "history.csv", "spent.json")
     )
     rows: list[dict] = []
-    before: dict[str, Any] = {"seconds": 0.0, "precision": training.config.precision}
+    # A finish keeps the precision of the model that it finishes.
+    begun_in = read_training(base)[1]["spent"]["precision"] if base else training.config.precision
+    before: dict[str, Any] = {"seconds": 0.0, "precision": begun_in}
     finished_epochs = 0
     with _going_on(partial):
         if half.exists() or final.exists():

@@ -14,7 +14,6 @@ from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import digest, write_whole
 from imbalance_tf.cohort.names import shown
 from imbalance_tf.evaluation.dice import dice_scores, volume_ratios
-from imbalance_tf.sampling.samplers import as_shares
 
 from .config import Training
 from .folder import refusing
@@ -53,7 +52,7 @@ def predicted_classes(
                 f"arm '{arm.name}': its model predicts NaN in case '{case.id}'; train it with a "
                 f"smaller learning_rate ({training.config.learning_rate:g} now)"
             )
-        batch = as_shares(arm.sampling.class_shares(counts, task.names), task.names)
+        batch = task.shares(arm.sampling, train)
         with refusing(ValueError, f"arm '{arm.name}' cannot decide", "see Decision.decide"):
             decided = np.asarray(
                 arm.decision.decide(probabilities, natural=counts / counts.sum(), batch=batch)

@@ -82,8 +82,8 @@ class Study:
     def configs(self, like: ExperimentConfig) -> list[ExperimentConfig]:
         """One config per length and arm; all else is as in the config `like`.
 
-        Other lengths have as many epochs as `like`, or more where an epoch would be longer than the
-        paper's.
+        Other lengths have about as many epochs as `like`, of as many batches as that allows; more
+        where an epoch would be longer than the paper's.
         """
         sizes = [(like.epochs, like.steps)]
         if self.lengths is not None:

@@ -5,10 +5,10 @@ import io
 import json
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,17 @@ from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import expanded
 from imbalance_tf.cohort.names import shown
-from imbalance_tf.sampling.samplers import as_shares
 
 from .arms import expect_finished
 from .config import ExperimentConfig
 from .experiment import remove_private, run_experiment, run_folder
+from .parts import kinds_of
 from .result import ExperimentResult
 from .studies import Study
 from .task import task_of
 
 Opener = Callable[[], Cohort]
+_ONE_AT_A_TIME = threading.Lock()  # of a worker with threads: a run has standard output, and Keras
 _SELDOM = 120  # seconds between two lines about how far a run is
 # What Keras, `train` and `score` print, and nothing that begins with the name of an arm.
 _HOW_FAR = r"Epoch \d+/\d+|about .* left of this training|segmenting .* \(\d+ of \d+\)"
@@ -85,8 +86,9 @@ def run_study(
     Raises
     ------
     ValueError
-        If an argument is of another type, there are more folds than cases, or the training cases
-        of a fold lack a class that an arm samples; before anything is trained.
+        If an argument is of another type, there are more folds than cases, the training cases of a
+        fold lack a class that an arm samples, or workers would not have the code of an arm; before
+        anything is trained.
 
     Returns
     -------
@@ -111,6 +113,12 @@ def run_study(
     expect(client is None or hasattr(client, "submit"), "a distributed.Client", client=client)
     for arm in study.arms:
         expect_finished(arm)
+        if client and (typed := {kind for kind in kinds_of(arm) if kind.__module__ == "__main__"}):
+            raise ValueError(
+                f"arm '{arm.name}': {typed.pop().__name__} is defined in a notebook or script, "
+                f"which the workers do not have; define it in a file, import it from there, and "
+                f"hand that to them: client.upload_file"
+            )
     opened: Any = cohort() if callable(cohort) else cohort
     expect(isinstance(opened, Cohort), "a Cohort, or a function that opens one,", cohort=opened)
     many = f"at most {len(opened)}, the cases of the cohort,"
@@ -140,9 +148,8 @@ def _refuse_absent(run: _Run, cohort: Cohort) -> None:
     _, train, _, _ = run.arguments(cohort)
     for step in (step for training in run.config.trainings() for step in training.chain):
         task = task_of(step.task, train.scheme.classes)
-        counts = task.counts(train)
-        shares = as_shares(step.arm.sampling.class_shares(counts, task.names), task.names)
-        of_each = zip(task.names, counts, shares, strict=True)
+        shares = task.shares(step.arm.sampling, train)
+        of_each = zip(task.names, task.counts(train), shares, strict=True)
         if absent := [name for name, count, share in of_each if share > 0 and count == 0]:
             raise ValueError(
                 f"{run} cannot be trained: none of its {len(train)} training cases has "
@@ -168,6 +175,7 @@ def _on_workers(
 
     if not client.nthreads():
         print("the Dask scheduler has no worker yet: waiting for the first", flush=True)
+        client.wait_for_workers(1)
     groups: dict[str, list[_Run]] = {}  # runs that share a training, made once, by one worker
     for run in missing:
         first = run.config.trainings()[0].chain[0]
@@ -180,13 +188,9 @@ def _on_workers(
 
 
 def _group(runs: Sequence[_Run], cohort: Cohort | Opener) -> list[tuple[_Run, float]]:
-    opened = cohort if isinstance(cohort, Cohort) else _opened(cohort)
-    return [(run, _seconds(run, opened, private=True)) for run in runs]
-
-
-@lru_cache(maxsize=1)
-def _opened(opener: Opener) -> Cohort:
-    return opener()
+    with _ONE_AT_A_TIME:
+        opened = cohort if isinstance(cohort, Cohort) else cohort()
+        return [(run, _seconds(run, opened, private=True)) for run in runs]
 
 
 def _seconds(run: _Run, cohort: Cohort, *, private: bool = False) -> float:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from imbalance_tf.cohort.cohort import Cohort
+from imbalance_tf.sampling.samplers import as_shares
+
+from .batches import Sampling
 
 ALL, FIRST, SECOND = "all classes", "healthy or not", "which kind"
 
@@ -30,6 +33,10 @@ class Task:
         counts = cohort.class_counts().sum(axis=0)
         seen = self.output_of >= 0
         return np.bincount(self.output_of[seen], counts[seen], len(self.names)).astype(np.int64)
+
+    def shares(self, sampling: Sampling, cohort: Cohort) -> np.ndarray:
+        """Share of each output in the batches of a training on a cohort: (outputs,)."""
+        return as_shares(sampling.class_shares(self.counts(cohort), self.names), self.names)
 
     def class_shares(self, shares: np.ndarray, cohort: Cohort) -> np.ndarray:
         """Shares of the classes (classes,) that give the outputs these shares (outputs,).

@@ -68,6 +68,17 @@ def test_one_case_with_hardly_any_true_voxels_does_not_decide_a_ratio():
     assert ratio_claim("over", ratio[:4])[2] == "the opposite here"
 
 
+def test_means_beside_a_difference_are_of_the_same_cases():
+    """Of a region that a case lacks, an arm that predicts nothing there has no Dice."""
+    tables = _tables(0.5, 0.7, 0.6)
+    tables["random"].loc[0, "core"], tables["balanced"].loc[0, "core"] = np.nan, 0.0
+    claims = compare_with_paper(tables, tables, **ALL).set_index("claim")
+    measured = claims.loc["balanced is above random on core", "measured"]
+    assert measured.startswith("balanced 0.70")
+    assert ", random 0.50" in measured
+    assert "(3 cases)" in measured
+
+
 def test_a_class_that_no_test_case_has_gives_no_verdict():
     claim = ratio_claim("over", pd.Series([np.nan, np.nan]))
     assert claim[1:] == ("absent from every test case", "cannot be said: no test case has a value")

@@ -16,6 +16,7 @@ from imbalance_tf.evaluation.figures.style import STRATEGIES, arm_styles
 from imbalance_tf.evaluation.intervals import (
     arm_table,
     by_case,
+    decided,
     in_words,
     interval,
     paired_differences,
@@ -168,6 +169,23 @@ def test_cases_without_a_dice_are_left_out_of_both_arms_and_counted():
     assert row["difference"] == pytest.approx((a[2:] - b[2:]).mean())
     assert (row["low"], row["high"]) == pytest.approx(interval(a[2:] - b[2:]))
     assert table.loc[("a", "core"), "dice"] == pytest.approx(a[1:].mean())
+
+
+def test_a_case_may_have_the_name_of_an_arm():
+    results = _results(["random", "other"])
+    renamed = results.assign(case=results["case"].replace("case 1", "random"))
+    pd.testing.assert_frame_equal(arm_table(renamed, REGIONS), arm_table(results, REGIONS))
+    pd.testing.assert_frame_equal(
+        paired_differences(renamed, REGIONS, "random"),
+        paired_differences(results, REGIONS, "random"),
+    )
+    dice_by_arm(renamed, REGIONS)
+
+
+def test_what_has_no_interval_is_decided_by_no_chance():
+    table = pd.DataFrame({"low": [0.1, -0.2, np.nan], "high": [0.3, 0.2, np.nan]})
+    assert decided(table).endswith("about 0.1 would still be decided.")
+    assert decided(table[2:]).endswith("about 0.0 would still be decided.")
 
 
 def test_one_case_has_a_mean_and_no_interval():

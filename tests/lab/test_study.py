@@ -3,17 +3,24 @@
 import os
 import sys
 import textwrap
-from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
-import cloudpickle
 import distributed
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from imbalance_tf import SCHEMES, finished_study, open_lab
+from imbalance_tf import (
+    SCHEMES,
+    ExperimentConfig,
+    Study,
+    finished_study,
+    load_cohort,
+    open_lab,
+    run_study,
+)
 from imbalance_tf.lab.cli import main
 from imbalance_tf.lab.study import _on_a_cluster, carry_out, study_of, written_claims, written_table
 from imbalance_tf.training.arms import PAPER_ARMS
@@ -166,6 +173,18 @@ def test_the_table_of_results_that_are_only_to_be_read_is_printed(tmp_path, monk
     assert not (tmp_path / "studies").exists()
 
 
+def test_a_region_that_cases_lack_says_over_how_many_it_is(tmp_path):
+    table = finished_study("paper", tmp_path).table
+    assert "(n)" not in written_table(table, ["whole", "core"])
+    lacking = (table["case"] == "phantom_000") & (table["region"] == "core")
+    table.loc[lacking & (table["arm"] != "hard"), "dice"] = float("nan")
+    said = written_table(table, ["whole", "core"]).splitlines()
+    lines = {line.split()[0]: line for line in said if line.startswith(PAPER_ARMS)}
+    assert lines["random"].count("(19)") == lines["balanced"].count("(19)") == 1
+    assert "(" not in lines["hard"]
+    assert any(line.startswith("(n): over n cases") for line in said)
+
+
 def test_a_study_of_a_file_is_taken_as_it_is(own_file):
     study = study_of(
         own_file(
@@ -228,15 +247,38 @@ def test_a_new_arm_and_a_new_idea_appear_everywhere(
     assert "[1/" not in again.stdout
 
 
-def test_workers_get_the_code_of_every_own_part(own_file, monkeypatch):
-    """Also of the parts of the two arms of a `TwoStage`."""
+@pytest.mark.slow
+def test_workers_train_with_the_code_of_every_own_part(own_file, phantom, tmp_path):
+    """Also with the parts of the arms of a `TwoStage`, and in a worker with several threads."""
     text = IDEA + "\nfrom imbalance_tf import TwoStage\ntwo = TwoStage('two', first=smoothed)"
     study = study_of(own_file("nested", text))
-    monkeypatch.setattr(distributed, "Client", lambda address: nullcontext())
-    lab = SimpleNamespace(study=lambda study, client: "the table")
-    assert _on_a_cluster(replace(study, arms=study.arms[-1:]), lab, "tcp://head") == "the table"
-    assert "arms_of_nested" in cloudpickle.list_registry_pickle_by_value()
-    cloudpickle.unregister_pickle_by_value(sys.modules["arms_of_nested"])
+    study = replace(study, arms=study.arms[-2:], folds=2)
+    like = ExperimentConfig("random", epochs=1, steps=2, batch_size=10, patch_size=24)
+    opener = partial(load_cohort, phantom, cache=tmp_path / "cache")
+
+    def run(study, client=None, out=tmp_path / "there"):
+        return run_study(study, opener, out, client, like=like)
+
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        found = _on_a_cluster(study, SimpleNamespace(study=run), cluster.scheduler_address)
+    here = run(study, out=tmp_path / "here")
+    columns = ["arm", "fold", "case", "region", "dice", "patches"]
+    pd.testing.assert_frame_equal(found[columns], here[columns])
+    names = ({path.name for path in tmp_path.glob(f"{out}/runs/*-*")} for out in ("here", "there"))
+    assert next(names) == next(names)
+
+
+def test_workers_are_not_sent_what_they_do_not_have(cohort, tmp_path):
+    """The code of a class that was typed into a notebook."""
+    namespace = {"__name__": "__main__"}
+    exec(IDEA, namespace)
+    study = Study("mine", "?", [namespace["smoothed"]], folds=2)
+    with pytest.raises(
+        ValueError, match=r"'smoothed': Smoothed .*define it in a file.*upload_file"
+    ):
+        run_study(study, cohort, tmp_path, SimpleNamespace(submit=None))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.bad_input

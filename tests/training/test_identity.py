@@ -1,5 +1,6 @@
 """What decides a run, and what does not."""
 
+import copy
 import importlib.util
 import itertools
 import json
@@ -289,6 +290,52 @@ def test_what_the_code_of_an_own_part_uses_counts(define, typed):
         assert described(change) != described(), change
     assert described(("UNUSED = 7", "UNUSED = 8")) == described()
     assert described(("around(1)", "around(2)"), "Around") != described(name="Around")
+
+
+HIDDEN = """
+from dataclasses import dataclass
+from functools import cached_property
+from imbalance_tf.training.losses import Focal, Loss
+
+FIELD, ARGUMENT, CACHED = 2.0, 3.0, 4.0
+BASE = Focal(5.0)
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    power: float = FIELD
+    table = [6.0]
+
+    @cached_property
+    def kept(self):
+        return CACHED
+
+    def build(self, shares, other=ARGUMENT):
+        return lambda labels, logits: BASE.gamma * self.kept
+"""
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("number", ["2.0", "3.0", "4.0", "5.0", "6.0"])
+def test_no_constant_of_an_own_part_is_overlooked(define, typed, number):
+    """A default of a field or an argument, in a property that is kept, in a part, in a list."""
+
+    def described(source):
+        if not typed:
+            return define(source)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["Mine"]().described()
+
+    assert described(HIDDEN.replace(number, "9.0")) != described(HIDDEN) == described(HIDDEN)
+
+
+def test_a_copy_leaves_an_own_part_what_it_is():
+    namespace = {"__name__": "__main__"}
+    exec(SOURCE, namespace)
+    part = namespace["Mine"]()
+    before = part.described()
+    copy.copy(part)
+    assert part.described() == before
 
 
 def test_settings_that_are_no_fields_are_refused(folder):

@@ -131,6 +131,19 @@ def test_weights_are_by_the_shares_of_the_batches(cohort):
     assert weights == pytest.approx(dict.fromkeys(range(5), 1.0))
 
 
+@pytest.mark.parametrize("sampling", [Balanced(), Balanced(shares=0.6), Random()])
+def test_logits_are_adjusted_by_the_shares_of_the_batches(cohort, sampling):
+    """Else, on balanced batches, the network would favour a class the more the rarer it is."""
+    arm = Arm("", sampling=sampling, loss=LogitAdjusted())
+    config = ExperimentConfig(arm, epochs=1, steps=40, batch_size=50, patch_size=24)
+    prepared = Prepared(config.trainings()[0], cohort)
+    labels = np.concatenate([labels for _, labels in prepared.batches().as_numpy_iterator()])
+    held = np.bincount(labels, minlength=5) / len(labels)
+    logits = np.zeros((5, 5), np.float32)
+    losses = prepared.new_model().loss(np.arange(5), logits)
+    np.testing.assert_allclose(np.exp(-np.asarray(losses)), held, atol=0.03)
+
+
 @pytest.mark.parametrize("loss", [CrossEntropy(weights="inverse"), LogitAdjusted(), Focal()])
 @pytest.mark.slow
 def test_a_class_that_no_case_has_does_no_harm(cohort, loss):

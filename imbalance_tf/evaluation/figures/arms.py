@@ -29,16 +29,16 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         One panel each.
     """
     cases = by_case(results)
-    figure, axes = _rows(arm_table(results, regions), "dice", "Dice")
+    table = arm_table(results, regions)
+    figure, axes = _rows(table, "dice", "Dice")
     for axis, region in zip(axes, regions, strict=True):
         for row, arm in enumerate(cases):
-            values = cases.loc[region, arm].dropna()
+            values = cases[arm].loc[region].dropna()
             axis.plot(
                 values, np.full(len(values), row), "|", color="#767676", markersize=5, zorder=1
             )
         axis.set_xlim(0, 1)
-    means = arm_table(results, regions)["dice"]
-    return described(figure, f"Mean Dice of {len(cases.columns)} arms. {_spans(means)}")
+    return described(figure, f"Mean Dice of {len(cases.columns)} arms. {_spans(table['dice'])}")
 
 
 def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "balanced") -> Figure:
