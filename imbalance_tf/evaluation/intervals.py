@@ -186,6 +186,34 @@ def together(one: str, other: str) -> str:
     return "they agree" if one == other else "they contradict each other"
 
 
+def agreement(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """Of the `paired_differences` that a study and the patients both have: whether they agree.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `theirs`: ``study`` and ``patients`` (the differences), each followed by its
+        verdict, and ``together``.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"difference": 0.1, "low": 0.05, "high": 0.2}, ["a", "b"])
+    >>> agreement(one, -one[:1].rename(columns={"low": "high", "high": "low"}))["together"]
+    a    they contradict each other
+    Name: together, dtype: ...
+    """
+    common = theirs.index.intersection(ours.index, sort=False)
+    columns = {
+        "study": ours["difference"],
+        "its verdict": verdicts(ours),
+        "patients": theirs["difference"],
+        "their verdict": verdicts(theirs),
+    }
+    table = pd.DataFrame({name: column[common] for name, column in columns.items()})
+    pairs = zip(table["its verdict"], table["their verdict"], strict=True)
+    return table.assign(together=[together(*pair) for pair in pairs])
+
+
 def in_words(differences: pd.DataFrame) -> pd.DataFrame:
     """One row per arm, one column per region: each of the `paired_differences` with its verdict.
 

@@ -48,14 +48,16 @@ class _Refusals(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
-            click.echo("\nStopped. The same command goes on from here.", err=True)
+            resumed = ctx.invoked_subcommand in ("run", "study", "phantom")
+            goes_on = " The same command goes on from here." if resumed else ""
+            click.echo(f"\nStopped.{goes_on}", err=True)
             numbers = [each for each in stopped.args if isinstance(each, int)]
             ctx.exit(128 + (numbers or [signal.SIGINT])[0])
         except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
             raise
         except (OSError, ValueError) as error:
             full = getattr(error, "errno", None) == errno.ENOSPC  # in a file too small to count
-            more = "; make room there, and the same command goes on from here" if full else ""
+            more = "; make room there, and start again" if full else ""
             raise click.ClickException(f"{error}{more}") from error
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 import imbalance_tf
 from imbalance_tf.cohort.disk import expanded
-from imbalance_tf.cohort.names import expect_name
+from imbalance_tf.cohort.names import expect_name, shown
 from imbalance_tf.training.studies import STUDIES
 from imbalance_tf.training.study_table import read_study
 
@@ -62,6 +62,11 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
     FileNotFoundError
         If it was not run there, and the package ships none; with the command that makes it.
 
+    Notes
+    -----
+    One that was run there with several ``--batches``, though its question is of one length, is left
+    aside, which is said.
+
     Examples
     --------
     >>> print(finished_study("real_patients", "results"))
@@ -74,6 +79,7 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
         package / "_studies": False,
         package.parent / "data" / "studies": False,
     }
+    known = STUDIES.get(name)
     for place, here in places.items():
         if (path := place / f"{name}.csv").exists():
             table, about = read_study(path)
@@ -82,9 +88,13 @@ def finished_study(name: str, out: str | Path) -> FinishedStudy:
                     f"{path} is of study {', '.join(map(repr, sorted(others)))}, copied or "
                     f"renamed; delete it, or give it the name of its study"
                 )
+            lengths = table["batches"].nunique()
+            if here and lengths > 1 and known and known.lengths is None:
+                print(f"left aside, since it has {lengths} lengths of training: {shown(str(path))}")
+                continue
             return FinishedStudy(table, about, here)
     made = f"make it with: imbalance-tf study {name} --out {out}"
-    if name not in STUDIES:
+    if known is None:
         made = (
             f"it is none of {', '.join(STUDIES)}. One of your own is made from its file: "
             f"imbalance-tf study {name}.py --out {out}"

@@ -27,7 +27,8 @@ from .workspace import open_lab
 __all__ = ["write_handout"]
 
 README = """\
-Install Python 3.11, 3.12 or 3.13 and imbalance-tf {version}; then, in this folder:
+Install Python 3.11, 3.12 or 3.13, and imbalance-tf {version} from where your teacher says; then, in
+this folder:
 
     imbalance-tf setup-check
     jupyter lab
@@ -118,6 +119,9 @@ def _problem(path: Path, executed: Path) -> str:
         return "is damaged"
     if found.metadata.get("papermill", {}).get("exception") is not None:
         return "failed"
+    code = [cell for cell in found.cells if cell.cell_type == "code" and cell.source.strip()]
+    if any(cell.execution_count is None for cell in code):
+        return "was interrupted"
     now, then = (
         [cell.source for cell in notebook.cells if cell.cell_type == "code"]
         for notebook in (built(path, "solutions"), found)

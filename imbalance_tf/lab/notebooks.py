@@ -50,7 +50,7 @@ def chosen_notebooks(names: Sequence[str] = (), *, every: bool = False) -> list[
     Raises
     ------
     ValueError
-        If there is no such notebook.
+        If there is no such notebook, or every one is asked for beside some.
 
     Examples
     --------
@@ -62,6 +62,8 @@ def chosen_notebooks(names: Sequence[str] = (), *, every: bool = False) -> list[
     paths = notebook_paths()
     if not names:
         return paths if every else paths[:ON_THE_PAPER]
+    if every:
+        raise ValueError(f"--all, and notebook {', '.join(names)}; give either")
     known = {path.stem: path for path in paths} | {str(int(path.stem[:2])): path for path in paths}
     chosen = [known.get(name) or known.get(name.lstrip("0")) for name in names]
     if unknown := [name for name, path in zip(names, chosen, strict=True) if path is None]:

@@ -127,9 +127,10 @@ def carry_out(
     lab = open_lab(**settings, out=out)
     study = study.fitted(len(lab.cohort))
     click.secho(study.question, bold=True)
+    each = "each cohort" if study.cohorts else f"{len(lab.cohort)} cases ({lab.origin})"
     click.echo(
-        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of "
-        f"{len(lab.cohort)} cases ({lab.origin}), seeds: {study.seeds}"
+        f"{len(study.arms)} arm{'s' * (len(study.arms) > 1)}, {study.folds} folds of {each}, "
+        f"seeds: {study.seeds}"
     )
     results = _on_a_cluster(study, lab, scheduler) if scheduler else lab.study(study)
     regions = list(lab.train.scheme.regions)

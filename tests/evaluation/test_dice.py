@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from imbalance_tf import SCHEMES, dice_scores, volume_ratios
-from imbalance_tf.evaluation.dice import PAPER_DICE, comparison_table
+from imbalance_tf.evaluation.dice import PAPER_DICE, comparison_table, confusion_matrix
 
 FIVE = SCHEMES["brats2013"]
 labels = st.lists(st.integers(0, 4), min_size=1, max_size=40)
@@ -41,6 +41,13 @@ def test_absent_from_both_is_undefined_and_from_the_truth_only_is_0():
     assert np.isnan(scores["necrosis"])
     assert scores["active"] == 0
     assert np.isnan(volume_ratios(np.array([0, 2]), np.array([4, 2]), FIVE)["active"])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint64, np.int32, bool])
+def test_class_numbers_may_be_of_any_whole_type(kind):
+    found = confusion_matrix(np.array([0, 1], kind), np.array([1, 1], kind), 2)
+    assert found.tolist() == [[0, 1], [0, 1]]
+    assert confusion_matrix([], [], 2).sum() == 0
 
 
 def test_the_volume_ratio_tells_over_from_under():

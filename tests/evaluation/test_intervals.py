@@ -14,6 +14,7 @@ from imbalance_tf.evaluation.figures import (
 )
 from imbalance_tf.evaluation.figures.style import STRATEGIES, arm_styles
 from imbalance_tf.evaluation.intervals import (
+    agreement,
     arm_table,
     by_case,
     decided,
@@ -186,6 +187,17 @@ def test_what_has_no_interval_is_decided_by_no_chance():
     table = pd.DataFrame({"low": [0.1, -0.2, np.nan], "high": [0.3, 0.2, np.nan]})
     assert decided(table).endswith("about 0.1 would still be decided.")
     assert decided(table[2:]).endswith("about 0.0 would still be decided.")
+
+
+def test_agreement_is_of_what_both_have():
+    index = pd.MultiIndex.from_product([["hard", "random"], REGIONS], names=["arm", "region"])
+    ours = pd.DataFrame(
+        {"difference": 0.1, "low": [0.05, -0.1, 0.05, -0.2], "high": [0.2, 0.2, 0.2, 0.3]}, index
+    )
+    found = agreement(ours, ours.iloc[[2, 1]])
+    assert found.index.tolist() == [("random", "whole"), ("hard", "core")]
+    assert found["together"].tolist() == ["they agree", "both are undecided"]
+    assert found["study"].tolist() == found["patients"].tolist() == [0.1, 0.1]
 
 
 def test_one_case_has_a_mean_and_no_interval():

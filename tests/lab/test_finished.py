@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from imbalance_tf import finished_study
@@ -26,6 +27,22 @@ def test_another_version_is_said(tmp_path, monkeypatch):
     assert str(finished_study("real_patients", tmp_path)).endswith("by version 0.1.0, this is 99.0")
 
 
+def test_one_of_several_lengths_is_left_aside_where_one_is_read(tmp_path, capsys):
+    """`imbalance-tf study paper --batches 250 --batches 1000` must not stop the notebooks."""
+    table = finished_study("paper", tmp_path).table
+    both = pd.concat([table, table.assign(batches=250)])
+    write_study(both, tmp_path / "studies" / "paper.csv", command="c", precision="float32")
+    found = finished_study("paper", tmp_path)
+    assert not found.here
+    assert found.table["batches"].nunique() == 1
+    said = capsys.readouterr().out
+    assert said.startswith("left aside, since it has 2 lengths of training: ")
+    assert "paper.csv" in said
+    length = finished_study("length", tmp_path).table.assign(study="length")
+    write_study(length, tmp_path / "studies" / "length.csv", command="c", precision="float32")
+    assert finished_study("length", tmp_path).here, "whose question is of lengths"
+
+
 @pytest.mark.bad_input
 def test_the_table_of_another_study_is_refused(tmp_path):
     table = finished_study("real_patients", tmp_path).table
@@ -37,6 +54,6 @@ def test_the_table_of_another_study_is_refused(tmp_path):
 def test_what_is_nowhere_is_said_with_the_command(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"none of paper, .*imbalance-tf study none.py --o"):
         finished_study("none", tmp_path)
-    monkeypatch.setattr(finished, "STUDIES", ("none",))
+    monkeypatch.setattr(finished, "STUDIES", {"none": finished.STUDIES["paper"]})
     with pytest.raises(FileNotFoundError, match="make it with: imbalance-tf study none --out"):
         finished_study("none", tmp_path)

@@ -274,9 +274,7 @@ def test_workers_are_not_sent_what_they_do_not_have(cohort, tmp_path):
     namespace = {"__name__": "__main__"}
     exec(IDEA, namespace)
     study = Study("mine", "?", [namespace["smoothed"]], folds=2)
-    with pytest.raises(
-        ValueError, match=r"'smoothed': Smoothed .*define it in a file.*upload_file"
-    ):
+    with pytest.raises(ValueError, match=r"Smoothed is .*define it in a file.*upload_file"):
         run_study(study, cohort, tmp_path, SimpleNamespace(submit=None))
     assert not list(tmp_path.iterdir())
 

@@ -21,8 +21,8 @@ from imbalance_tf.training.scoring import predicted_classes
 SIZE = 24
 
 
-def _config(arm):
-    return ExperimentConfig(arm, epochs=2, steps=10, batch_size=16, patch_size=SIZE)
+def _config(arm, **other):
+    return ExperimentConfig(arm, epochs=2, steps=10, batch_size=16, patch_size=SIZE, **other)
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +288,8 @@ def runs(split, tmp_path_factory):
     training = results["balanced"].trainings[0]
     times = {path: path.stat().st_mtime_ns for path in training.iterdir() if path.is_file()}
     for name in ("balanced, priors corrected", "balanced, natural head"):
-        results[name] = run_experiment(_config(name), *split, folder)
+        asked = _config(name, precision="mixed_bfloat16")  # where another machine goes on
+        results[name] = run_experiment(asked, *split, folder)
     return results, times
 
 
@@ -324,6 +325,7 @@ def test_the_natural_head_is_trained_a_tenth_longer_on_random_batches(runs):
     spent = {name: result.spent["patches"] for name, result in results.items()}
     assert spent["balanced"] == spent["balanced, priors corrected"] == 2 * 10 * 16
     assert spent["balanced, natural head"] == 2 * 10 * 16 + 2 * 1 * 16
+    assert results["balanced, natural head"].spent["precision"] == "float32", "of what it finishes"
     history = results["balanced, natural head"].history
     assert history[["training", "epoch"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 

@@ -170,8 +170,8 @@ def split_by(answer: Callable) -> None:
         splits = [_mask(answer(groups.copy(), share, seed), len(groups)) for seed in range(40)]
         mean = np.mean([len(np.unique(groups[split])) for split in splits]) / 200
         if abs(mean - share) > 0.012:  # a coin for each group: 0.005 of standard deviation
-            fewer = mean < share
-            why = ": a group that is chosen twice counts once; replace=False" if fewer else ""
+            once = ": a group that is chosen twice counts once: np.unique, replace=False"
+            why = once if mean < share else ""
             raise Wrong(f"{mean:.3f} of the groups on average of 40 seeds, {share:g} expected{why}")
 
 
