@@ -1,6 +1,8 @@
 """What the tests share: small NIfTI cases on disk, and slow obvious ways."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,6 +26,29 @@ def pytest_collection_modifyitems(items):
         if shared:
             item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.xdist_group("smoke" if shared else item.path.name))
+
+
+@contextlib.contextmanager
+def dask_processes(folder, *, workers, threads=1):
+    """A Dask scheduler and workers, each in a process of its own: its address, and the workers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+    root = os.path.dirname(os.path.dirname(__file__))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": root}
+    options = ["--no-dashboard", "--nthreads", threads, "--no-nanny", "--local-directory", folder]
+    commands = [["dask_scheduler", "--host", address, "--no-dashboard"]]
+    commands += [["dask_worker", address, *options]] * workers
+    processes = []
+    try:
+        for name, *arguments in commands:
+            command = [sys.executable, "-m", f"distributed.cli.{name}", *map(str, arguments)]
+            processes.append(subprocess.Popen(command, **quiet))
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def _kernel() -> Finding:
 def _training() -> Iterator[Finding]:
     """In a process of its own, since TensorFlow ends it on a processor that is too old."""
     code = "from imbalance_tf.lab import setup_check; print(setup_check.training_speed())"
-    again = "install again, in the folder of imbalance-tf: pip install --force-reinstall ."
+    again = "install again into a fresh environment, in the folder of imbalance-tf: pip install ."
     try:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE

@@ -57,7 +57,8 @@ class Part:
         source = _source_digest(kind)
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
-            if field.default_factory is not MISSING:
+            # By its type: a class that was sent to another process has a copy of it.
+            if not isinstance(field.default_factory, type(MISSING)):
                 default = field.default_factory()
             value, default = (_as_json(each, self, field.name) for each in (value, default))
             if isinstance(default, float) and isinstance(value, int):
@@ -100,7 +101,7 @@ def _as_json(value: Any, part: Part, field: str) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_as_json(each, part, field) for each in value]
-    if value is MISSING or value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | type(MISSING)):
         return value
     raise TypeError(
         f"{type(part).__name__}: {field}={value!r}; numbers, text, parts, and lists or mappings of "

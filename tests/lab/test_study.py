@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
-import distributed
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -26,6 +25,8 @@ from imbalance_tf.lab.study import _on_a_cluster, carry_out, study_of, written_c
 from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.studies import STUDIES
 from imbalance_tf.training.study_table import read_study
+
+from ..conftest import dask_processes
 
 ARM = """
 from imbalance_tf import Arm, Balanced, Mining
@@ -259,14 +260,13 @@ def test_workers_train_with_the_code_of_every_own_part(own_file, phantom, tmp_pa
     def run(study, client=None, out=tmp_path / "there"):
         return run_study(study, opener, out, client, like=like)
 
-    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster:
-        found = _on_a_cluster(study, SimpleNamespace(study=run), cluster.scheduler_address)
+    with dask_processes(tmp_path, workers=1, threads=2) as (address, _):
+        found = _on_a_cluster(study, SimpleNamespace(study=run), address)
     here = run(study, out=tmp_path / "here")
     columns = ["arm", "fold", "case", "region", "dice", "patches"]
     pd.testing.assert_frame_equal(found[columns], here[columns])
-    names = ({path.name for path in tmp_path.glob(f"{out}/runs/*-*")} for out in ("here", "there"))
-    assert next(names) == next(names)
+    here, there = ({p.name for p in tmp_path.glob(f"{o}/runs/[!.]*")} for o in ("here", "there"))
+    assert here == there, "another process tells the parts by the same digests"
 
 
 def test_workers_are_not_sent_what_they_do_not_have(cohort, tmp_path):

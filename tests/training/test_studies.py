@@ -21,7 +21,7 @@ from imbalance_tf.training.studies import STUDIES, Study, study_named
 from imbalance_tf.training.study_run import run_study
 from imbalance_tf.training.study_table import read_study, write_study
 
-from ..conftest import relabelled
+from ..conftest import dask_processes, relabelled
 
 LIKE = ExperimentConfig("random", epochs=2, steps=2, batch_size=10, patch_size=24)
 STUDY = Study(
@@ -382,28 +382,16 @@ def test_with_workers_of_which_one_is_killed_the_table_is_the_same(here, phantom
     from distributed import Client
 
     table, _ = here
-    address = f"tcp://127.0.0.1:{_free_port()}"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = ["-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard"]
-    processes = [_process(*dask, **quiet)]
-    options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--local-directory", tmp_path]
-    for _ in range(2):
-        worker = ["-m", "distributed.cli.dask_worker", address, *options]
-        processes.append(_process(*worker, **quiet))
-    try:
+    with dask_processes(tmp_path, workers=2) as (address, workers):
         with Client(address, timeout=60) as client:
             client.wait_for_workers(2, timeout=120)
-            killer = _kill_when(processes[1], lambda: list(tmp_path.glob("out/runs/*/argmax-*")))
+            killer = _kill_when(workers[0], lambda: list(tmp_path.glob("out/runs/*/argmax-*")))
             opener = partial(load_cohort, phantom)
             found = run_study(STUDY, opener, tmp_path / "out", client, like=LIKE)
             killer.join()
-        assert processes[1].poll() is not None, "no worker was killed"
-        _same(found, table)
-        assert not list((tmp_path / "out").rglob(".*.partial"))
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        assert workers[0].poll() is not None, "no worker was killed"
+    _same(found, table)
+    assert not list((tmp_path / "out").rglob(".*.partial"))
 
 
 def _kill_when(process, condition):
@@ -418,11 +406,3 @@ def _kill_when(process, condition):
     thread = Thread(target=wait, daemon=True)
     thread.start()
     return thread
-
-
-def _free_port():
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
