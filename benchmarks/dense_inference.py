@@ -4,11 +4,13 @@
 
 Times `segment` on 240x240 slices of four modalities against the patch model run on the patch of
 every voxel of one such slice: with Keras' ordinary ``predict``, and with the batches that were
-found the fastest. One process, after a warm-up of each; checks that they agree. (The patches take
-ninety times the multiplications; what is beyond that is how well each fills the processor.) Then
-`segment` on a whole case of the embedded cohort with its brain; and, in processes of their own,
-what memory it takes, beyond its input and output, at two sizes of slice. Prints a table and writes
-it to ``benchmarks/dense_inference.json``. About three minutes.
+found the fastest. The fastest of three times of `segment`, and one time of each of the others,
+which take minutes, so a slow moment of the machine counts for these alone. One process, after a
+warm-up of each; checks that they agree. (The patches take ninety times the multiplications; what is
+beyond that is how well each fills the processor.) Then `segment` on a whole case of the embedded
+cohort with its brain; and, in processes of their own, what memory it takes, beyond its input and
+output, at two sizes of slice. Prints a table and writes it to ``benchmarks/dense_inference.json``.
+About three minutes.
 """
 
 import json

@@ -172,15 +172,15 @@ class Trial:
         what = [line for line in log.read_text().splitlines() if line.startswith("killed ")]
         if not what and code == -signal.SIGKILL:
             what = [f"killed at random: after {after:.1f} s"]
-        if code:
+        if code == -signal.SIGKILL:  # any other is a failure, and shown
             code = ended(begin(self.situation, arguments, log))
         found = {} if code else contents(out)
         shutil.rmtree(out)
-        if not what:  # it was over before
+        if not what and not code:  # it was over before
             return "", [], ""
         names = sorted(found.keys() | self.expected)
         other = [name for name in names if found.get(name) != self.expected.get(name)]
-        return what[0], other, log.read_text() if code else ""
+        return what[0] if what else "not killed", other, log.read_text() if code else ""
 
 
 def comparable(path: Path):

@@ -103,7 +103,10 @@ def torchio(cohort, workers: int):
 
 
 def imbalanced_learn(cohort):
-    """balanced_batch_generator: it needs all patches in memory, so it gets 8,000 (1 GB)."""
+    """balanced_batch_generator: it needs all patches in memory, so it gets 8,000 (1 GB).
+
+    As it is by default, it keeps as many of each class as the rarest has, and repeats these.
+    """
     from imblearn.tensorflow import balanced_batch_generator
 
     from imbalance_tf import RandomSampler

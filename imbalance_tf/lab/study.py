@@ -143,13 +143,11 @@ def carry_out(
         click.echo(f"\n{error}")
         return results
     write_study(results, table, command=command, precision=lab.config("balanced").precision)
-    if results["batches"].nunique() > 1:
-        figure = figures.dice_by_length(results, regions)
-    elif "cohort" in results:
-        each = results.assign(arm=results["cohort"] + ": " + results["arm"], cohort="all")
-        figure = figures.dice_by_arm(each, regions)
-    else:
-        figure = figures.dice_by_arm(results, regions)
+    drawn = results
+    if "cohort" in results:
+        drawn = results.assign(arm=results["cohort"] + ": " + results["arm"], cohort="all")
+    by_length = results["batches"].nunique() > 1
+    figure = (figures.dice_by_length if by_length else figures.dice_by_arm)(drawn, regions)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150)
     write_whole(table.with_suffix(".png"), picture.getvalue())

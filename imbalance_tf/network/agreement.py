@@ -115,7 +115,8 @@ def _windows(generator: np.random.Generator, side: int, channels: int) -> np.nda
 
 def _shaken(weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     spread = np.sqrt(np.square(weight, dtype=np.float64).mean()) if weight.size else 0.0
-    return (weight + generator.normal(size=weight.shape) * (spread or 0.1)).astype(weight.dtype)
+    # By 0.1 at least: what a weight of 0 or 1e-6 hides now, training will show.
+    return (weight + generator.normal(size=weight.shape) * max(spread, 0.1)).astype(weight.dtype)
 
 
 def _compare_step(

@@ -57,9 +57,10 @@ class Part:
         source = _source_digest(kind)
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
+            factory: Any = field.default_factory
             # By its type: a class that was sent to another process has a copy of it.
-            if not isinstance(field.default_factory, type(MISSING)):
-                default = field.default_factory()
+            if not isinstance(factory, type(MISSING)):
+                default = factory()
             value, default = (_as_json(each, self, field.name) for each in (value, default))
             if isinstance(default, float) and isinstance(value, int):
                 value = float(value)  # 2 and 2.0 are the same run

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from imbalance_tf import SCHEMES, LabelScheme
-from imbalance_tf.evaluation.claims import compare_with_paper, ratio_claim, verdict
+from imbalance_tf.evaluation.claims import compare_with_paper, ratio_claim, study_claims, verdict
 
 FIVE = SCHEMES["brats2013"]
 CLASSES = ["edema", "enhancing", "necrosis", "non-enhancing"]  # from common to rare
@@ -26,6 +26,31 @@ ALL = {"scheme": FIVE, "classes": CLASSES}
 )
 def test_the_verdict_follows_from_the_numbers(differences, words):
     assert verdict(pd.Series(differences)).startswith(words)
+
+
+def test_a_study_decides_by_the_bootstrap():
+    values = pd.Series([0.1, 0.3, 0.2, -0.05])
+    assert verdict(values).startswith("undecided")
+    assert verdict(values, bootstrap=True) == "seen here"
+    table = pd.DataFrame(
+        [
+            (arm, "c", seed, f"case {number}", region, value + 0.2 * (arm == "balanced"))
+            for arm in ("random", "balanced", "hard")
+            for seed in (0,)
+            for number, value in enumerate(values)
+            for region in COLUMNS
+        ],
+        columns=["arm", "cohort", "seed", "case", "region", "dice"],
+    ).assign(**{"volume ratio": lambda rows: 2.0 ** rows["dice"], "batches": 1000, "fold": 0})
+    claims = study_claims(table, **ALL).set_index("claim")["verdict"]
+    assert claims["hard example mining over-segments the whole tumour"] == "seen here"
+
+
+@pytest.mark.parametrize(("kept", "words"), [(0.995, "seen here"), (0.98, "not here; the paper")])
+def test_the_dice_of_healthy_tissue_is_kept_above_99(kept, words):
+    claims = compare_with_paper(_tables(0.5, kept, 0.6), _tables(1, 1, 1), **ALL)
+    (found,) = claims[claims["claim"].str.startswith("balanced keeps the Dice")]["verdict"]
+    assert found.startswith(words)
 
 
 def _tables(random, balanced, hard, cases=4):

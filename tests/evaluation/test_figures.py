@@ -5,6 +5,7 @@ import base64
 import html
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -14,11 +15,12 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
 
-from imbalance_tf import SCHEMES, LabelScheme
+from imbalance_tf import AIR, SCHEMES, LabelScheme
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.figures import scans, style
 from imbalance_tf.lab.notebooks import notebook_paths
+from imbalance_tf.sampling.patches import cut_patches
 
 CLASSES = SCHEMES["brats2013"].classes
 COLOURS = style.class_colours(CLASSES)
@@ -394,7 +396,8 @@ def test_volumes_show_every_ratio_and_the_median_and_cut_at_the_ends_of_the_axis
             assert points(marks) == [[value, position + offset] for value in values]
             assert looks(marks) == strategy_look(strategy)
             assert marks.get_linestyle() == "None"
-            assert points(median) == [[values.median(), position + offset]]
+            middle = np.clip(tables[strategy][name].median(), 0.05, 20)
+            assert points(median) == [[middle, position + offset]]
             assert looks(median) == ("#000000", "|")
     assert not lines
     assert list(one.get_xdata()) == [1, 1]
@@ -409,6 +412,36 @@ def test_volumes_show_every_ratio_and_the_median_and_cut_at_the_ends_of_the_axis
     assert texts(axis.get_yticklabels()) == ["whole", "core"]
     assert axis.yaxis_inverted()
     assert is_open(axis)
+
+
+def test_the_bar_is_the_median_that_the_text_says():
+    ratios = {"random": pd.DataFrame({"whole": [2.0, 100.0]})}
+    figure = figures.volumes(ratios, ["whole"])
+    assert figure.axes[0].lines[1].get_xdata().tolist() == [20]
+    assert "whole: 51.00 (random)" in text_of(figure)
+
+
+@pytest.mark.parametrize("count", [5, 7, 25])
+def test_marks_of_many_arms_lie_at_their_own_region_and_inside(count):
+    tables = {f"arm {n}": pd.DataFrame({"a": [0.5], "b": [0.6]}) for n in range(count)}
+    for figure, along in (
+        (figures.dice_by_case(tables, ["a", "b"]), "x"),
+        (figures.volumes(tables, ["a", "b"]), "y"),
+    ):
+        (axis,) = figure.axes
+        limits = sorted(getattr(axis, f"get_{along}lim")())
+        marks = [line for line in axis.lines if line.get_marker() not in ("", "None", None, "|")]
+        found = np.concatenate([getattr(line, f"get_{along}data")() for line in marks])
+        for place in (0, 1):
+            own = found[np.abs(found - place) < 0.5]
+            assert len(own) == count
+            assert limits[0] < own.min() < own.max() < limits[1]
+
+
+def test_a_share_however_small_has_its_ring(shares):
+    shares.loc[0, "core"] = 1e-6
+    (axis,) = figures.class_shares(shares, shares.mean()).axes
+    assert axis.get_xlim()[0] < 1e-4
 
 
 def test_modalities_are_shown_plain_and_under_their_labels(cohort):
@@ -452,6 +485,24 @@ def test_a_patch_is_shown_where_it_lies(cohort):
     expected = ["a slice of flair", f"a patch, label: {label}", "its classes"]
     assert [axis.get_title() for axis in figure.axes] == expected
     assert entries(figure) == list(CLASSES[1:])
+
+
+def test_a_patch_outside_the_brain_is_air_as_in_the_batches(cohort):
+    centre = (1, 4, -2, 5)
+    figure = figures.patch_on_slice(cohort, centre, 17)
+    assert figure.axes[1].get_title() == "a patch, label: healthy"
+    (axis,) = figures.patch_to_label(cohort, (1, 4, 30, 2), 16).axes
+    front = max(axis.images, key=lambda image: image.get_zorder())
+    batch = cut_patches([case.images for case in cohort], np.array([(1, 4, 30, 2)]), 16, fill=AIR)
+    np.testing.assert_array_equal(front.get_array(), batch[0, ..., 1])
+
+
+def test_all_voxels_of_a_patch_of_odd_size_are_counted(cohort):
+    case = cohort["large"]
+    figure = figures.patch_on_slice(cohort, (1, 4, 30, 20), 17)
+    counts = np.bincount(case.labels[4, 22:39, 12:29].ravel(), minlength=5)
+    for name, number in zip(CLASSES, counts, strict=True):
+        assert (f"{number} {name}" in text_of(figure)) == bool(number)
 
 
 def test_a_batch_is_sorted_by_label_each_patch_inside_the_colour_of_its_class(cohort):
@@ -518,6 +569,33 @@ def test_the_gallery_shows_every_hard_example_in_two_modalities(cohort):
                 assert spine.get_linewidth() == 3
                 assert max(map(contrast, edges(spine))) >= 3
     assert entries(figure) == list(CLASSES)
+
+
+@pytest.mark.bad_input
+def test_no_hard_example_is_refused_in_words(cohort):
+    with pytest.raises(ValueError, match="examples=0; one hard example or more is expected"):
+        figures.gallery(cohort, pd.DataFrame(columns=["case", "slice"]), 16)
+
+
+def test_titles_of_many_maps_do_not_run_into_each_other(cohort):
+    case = cohort["large"]
+    maps = {f"balanced, priors corrected {n}": {"large": case.labels} for n in range(4)}
+    figure = figures.segmentations(cohort, ["large"], maps)
+    figure.canvas.draw()
+    boxes = [axis.title.get_window_extent() for axis in figure.axes]
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+
+
+@pytest.mark.parametrize("count", [2, 5, 10])
+def test_no_class_lies_over_another_in_the_two_in_a_row(count):
+    figure = figures.two_in_a_row([f"class {number}" for number in range(count)])
+    (axis,) = figure.axes
+    figure.canvas.draw()
+    names = [text for text in axis.texts if text.get_text().startswith("class")]
+    boxes = [text.get_window_extent() for text in names]
+    for number, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[number + 1 :])
+        assert axis.bbox.y0 <= one.y0 <= one.y1 <= axis.bbox.y1
 
 
 def test_a_page_has_three_planes_of_every_case_plain_and_outlined(cohort):

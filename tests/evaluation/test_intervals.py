@@ -344,6 +344,31 @@ def _overlap(one, other):
     )
 
 
+def test_an_arm_without_every_length_is_drawn_where_it_has_values():
+    results = _results(["random", "late"], batches=(100, 1000))
+    results = results[(results["arm"] == "random") | (results["batches"] == 1000)]
+    figure = dice_by_length(results, REGIONS)
+    drawn = [bars.lines[0].get_ydata() for bars in figure.axes[0].containers]
+    assert [np.isnan(np.asarray(values, float)).sum() for values in drawn] == [0, 1]
+
+
+@pytest.mark.bad_input
+def test_a_difference_needs_another_arm():
+    with pytest.raises(ValueError, match=r"arms=\['random'\]; two arms or more is expected"):
+        difference_to(_results(["random"]), REGIONS, "random")
+
+
+@pytest.mark.parametrize("spread", [0.2, 1, 4])
+def test_the_volume_axis_has_a_tick_at_one_and_on_both_sides(spread):
+    results = _results(["random", "balanced"])
+    results["volume ratio"] **= spread
+    for axis in volumes_by_arm(results, REGIONS).axes:
+        low, high = axis.get_xlim()
+        ticks = axis.get_xticks()
+        assert 1 in ticks
+        assert low <= ticks.min() < 1 < ticks.max() <= high
+
+
 def test_every_arm_has_its_own_colour_and_marker():
     styles = arm_styles(MANY)
     assert list(styles) == MANY

@@ -180,6 +180,22 @@ def test_what_exists_is_left_as_it_is(lab, tmp_path, name):
     assert (tmp_path / name).read_text() == "mine"
 
 
+def test_another_number_of_test_cases_is_handed_on(lab, tmp_path):
+    """With its runs; without them students would train, on another split."""
+    other = open_lab("smoke", out=lab, test_cases=2)
+    for arm in PAPER_ARMS:
+        other.run(arm)
+    (lab / "lab.json").write_text(json.dumps(SETTINGS | {"test_cases": 2}))
+    done = _handout(tmp_path / "course", lab)
+    assert done.exit_code == 0, done.output
+    cells = nbformat.read(tmp_path / "course" / "02_random_sampling.ipynb", as_version=4).cells
+    (own,) = [cell for cell in cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert "own_data = {'test_cases': 2}" in own.source
+    for arm in PAPER_ARMS:
+        run = other.run_folder(arm).relative_to(lab)
+        assert (tmp_path / "course" / "results" / "smoke" / run / "dice.csv").exists(), arm
+
+
 def test_other_settings_stand_in_the_notebooks(lab, tmp_path):
     assert _handout(tmp_path / "course", lab).exit_code == 0
     cells = nbformat.read(tmp_path / "course" / "02_random_sampling.ipynb", as_version=4).cells

@@ -186,6 +186,16 @@ def test_a_region_that_cases_lack_says_over_how_many_it_is(tmp_path):
     assert any(line.startswith("(n): over n cases") for line in said)
 
 
+def test_several_cohorts_and_lengths_are_drawn_together(tmp_path, monkeypatch):
+    table = finished_study("characteristics", tmp_path).table
+    table = pd.concat([table, table.assign(batches=250)])
+    lab = open_lab("smoke", out=tmp_path)
+    monkeypatch.setattr(type(lab), "study", lambda *_: table)
+    monkeypatch.setattr("imbalance_tf.lab.study.open_lab", lambda **_: lab)
+    carry_out(STUDIES["characteristics"], {}, tmp_path, "", "command")
+    assert (tmp_path / "studies" / "characteristics.png").stat().st_size > 10_000
+
+
 def test_a_study_of_a_file_is_taken_as_it_is(own_file):
     study = study_of(
         own_file(

@@ -3,11 +3,13 @@
 import os
 import threading
 import time
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from filelock import FileLock
 
-from imbalance_tf import open_lab
+from imbalance_tf import Study, open_lab
 from imbalance_tf.cohort.disk import alone
 from imbalance_tf.lab import workspace
 
@@ -39,6 +41,34 @@ def test_the_embedded_cohort_is_announced_when_it_is_made_and_only_then(
     assert "Making 1 synthetic cases" in capsys.readouterr().out
     workspace._embedded_cohort(profile, 0, tmp_path)
     assert capsys.readouterr().out == ""
+
+
+def test_the_cohorts_of_a_study_are_made_with_their_settings(lab, tmp_path, monkeypatch):
+    """And it is asked on each: else a study of several cohorts would compare one with itself."""
+    written = {}
+
+    def write(folder, **settings):
+        written[folder.name] = settings
+        return folder
+
+    monkeypatch.setattr(workspace, "write_phantom_cohort", write)
+    names = [f"phantom_{number:03d}" for number in range(4)]
+    read = []
+    cases = [replace(case, id=name) for case, name in zip(lab.cohort, names, strict=True)]
+    cohort = replace(lab.cohort, cases=cases)
+    monkeypatch.setattr(workspace, "_read", lambda folder, out: read.append(folder.name) or cohort)
+    monkeypatch.setattr(
+        workspace, "run_study", lambda study, cohort, *_, **__: pd.DataFrame({"arm": ["random"]})
+    )
+    study = Study("two", "?", ["random"], cohorts={"as it is": {}, "rarer": {"volume": 0.3}})
+    embedded = replace(lab, opener=None)
+    monkeypatch.setattr(type(lab), "synthetic", True)
+    table = embedded.study(study)
+    assert table["cohort"].tolist() == ["as it is", "rarer"]
+    usual, rarer = written.values()
+    assert "volume" not in usual
+    assert rarer == usual | {"volume": 0.3}
+    assert read == list(written), "each from its own folder"
 
 
 def test_a_run_that_is_read_says_so(lab, monkeypatch, capsys):

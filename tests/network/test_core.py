@@ -116,10 +116,15 @@ def test_a_graph_has_the_dense_form_that_its_patches_say(body):
     assert np.abs(segment(model, images)[tuple(centres.T)] - softmax(logits, -1)).max() < 1e-5
 
 
+_TINY = keras.initializers.RandomNormal(stddev=1e-6)  # as LayerScale begins
 REFUSED = {
     "a padded residual": (_body(lambda maps: maps + _conv(padding="same")(maps)), "conv2d"),
     "a padded residual that is zero before training": (
         _body(lambda maps: maps + _conv(padding="same", kernel_initializer="zeros")(maps)),
+        "conv2d",
+    ),
+    "a padded residual that is scaled to nearly nothing before training": (
+        _body(lambda maps: maps + _conv(padding="same", kernel_initializer=_TINY)(maps)),
         "conv2d",
     ),
     "the mean of a patch": (

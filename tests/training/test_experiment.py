@@ -46,6 +46,8 @@ def straight(split, tmp_path_factory):
 def test_a_run_leaves_all_that_it_promises(straight, split):
     (training,) = straight.trainings
     assert straight.folder.parent == training
+    candidates = np.minimum(CONFIG.candidates_per_class, split[0].class_counts().sum(axis=0))
+    assert straight.spent["mined"] == CONFIG.epochs * candidates.sum(), "counted, to be fair"
     scores = straight.folder.name
     names = {
         str(path.relative_to(training))

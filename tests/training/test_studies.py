@@ -84,6 +84,17 @@ def test_arms_that_differ_in_their_decision_share_a_training(here):
 
 
 @pytest.mark.slow
+def test_every_seed_is_another_training_on_the_same_folds(phantom, tmp_path):
+    study = Study("seeds", "?", ["random"], folds=2, seeds=2)
+    table = run_study(study, load_cohort(phantom), tmp_path, like=replace(LIKE, seed=5))
+    assert len(list(tmp_path.glob("runs/[!.]*"))) == 4
+    assert table["seed"].unique().tolist() == [5, 6]
+    one, other = (rows.reset_index(drop=True) for _, rows in table.groupby("seed"))
+    assert one[["fold", "case", "region"]].equals(other[["fold", "case", "region"]])
+    assert not one["dice"].equals(other["dice"])
+
+
+@pytest.mark.slow
 def test_a_study_that_is_there_is_read(here, phantom, capsys):
     table, out = here
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}

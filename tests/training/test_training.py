@@ -151,6 +151,47 @@ DRAWN = [107, 217, 3844, 3254]
 LOSS = 2.98407
 
 
+def test_the_learning_rate_falls_to_zero_over_the_whole_training(cohort):
+    config = replace(CONFIG, epochs=3, steps=4)
+    model = Prepared(config.trainings()[0], cohort).new_model()
+    falls = [float(model.optimizer._learning_rate(step)) for step in (0, 4, 6, 12)]
+    assert falls == pytest.approx([1e-3, 0.75e-3, 0.5e-3, 0], abs=1e-9)
+
+
+OTHER_LOSSES = {  # of today's version, in the second epoch
+    "random": [1.12677],
+    "hard": [2.04820],
+    "two classifiers": [1.12157, 1.79638],
+    "SMOTE": [1.86220],
+    "a third": [1.66741],
+    "focal loss": [0.85606],
+    "U-Net, balanced, Dice loss": [1.56161],
+}
+
+
+@pytest.mark.parametrize("name", OTHER_LOSSES)
+@pytest.mark.slow
+def test_training_version_of_other_arms(cohort, name):
+    """As `test_training_version`: what only these arms have, and what comes after an epoch."""
+    config = replace(CONFIG, arm=name, epochs=2, steps=8, batch_size=20, patch_size=32, seed=3)
+    config = replace(config, candidates_per_class=50)
+    losses = []
+    for training in config.trainings():
+        prepared = Prepared(training, cohort)
+        history = prepared.new_model().fit(
+            prepared.batches(),
+            epochs=2,
+            callbacks=[prepared.mining] if prepared.mining else [],
+            class_weight=training.arm.loss.class_weight(prepared.shares),
+            shuffle=False,
+            verbose=0,
+        )
+        losses.append(history.history["loss"][-1])
+    assert losses == pytest.approx(
+        OTHER_LOSSES[name], rel=5e-3
+    )  # processors differ in the last bits
+
+
 def test_a_case_may_not_be_in_both_cohorts(split, phantom, tmp_path):
     (case,) = split[1].case_ids
     with pytest.raises(ValueError, match=f"{case} of the test cohort is in the training cohort"):

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.evaluation.intervals import (
     arm_table,
     by_case,
@@ -15,7 +16,7 @@ from imbalance_tf.evaluation.intervals import (
     verdicts,
 )
 
-from .style import INK, arm_legend, arm_styles, charts, described, span
+from .style import INK, VOLUME_TICKS, arm_legend, arm_styles, charts, described, span
 
 
 def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
@@ -42,7 +43,12 @@ def dice_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
 
 
 def difference_to(results: pd.DataFrame, regions: Sequence[str], to: str = "balanced") -> Figure:
-    """Paired difference of every arm to one of them, with its 95 % interval over the cases."""
+    """Paired difference of every arm to one of them, with its 95 % interval over the cases.
+
+    ValueError if there is no other arm.
+    """
+    arms = list(results["arm"].unique())
+    expect(len(arms) > 1, "two arms or more", arms=arms)
     table = paired_differences(results, regions, to)
     figure, _ = _rows(table, "difference", f"Dice minus that of {to}", none=0)
     decided = (verdicts(table) != "undecided").sum()
@@ -60,10 +66,14 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     figure, axes = _rows(table, "volume", "predicted / true volume", none=1)
     for axis in axes:
         axis.set_xscale("log", base=2)
-        axis.xaxis.set_major_locator(_few_ticks())  # powers of 2 lie too far apart
-        axis.xaxis.set_major_formatter("{x:g}")
         low, high = axis.get_xlim()
-        axis.set_xlim(min(low, 0.48), max(high, 2.1))  # or 1 might be the only tick
+        low, high = min(low, 0.48), max(high, 2.1)  # or 1 might be the only tick
+        ticks = [tick for tick in VOLUME_TICKS if low <= tick <= high]
+        if len(ticks) > 6:
+            ticks = [tick for tick in VOLUME_TICKS[::2] if tick in ticks]
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
+        axis.set_xlim(low, high)
     over = (table["low"] > 1).sum()
     text = f"Predicted over true volume by arm. {_spans(table['volume'])} "
     return described(figure, f"{text}{over} of {len(table)} intervals lie above 1.")
@@ -71,8 +81,12 @@ def volumes_by_arm(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
 
 def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
     """Mean Dice against the length of training, with its 95 % interval over the cases."""
-    tables = {batches: arm_table(rows, regions) for batches, rows in results.groupby("batches")}
     arms = list(results["arm"].unique())
+    pairs = pd.MultiIndex.from_product([arms, regions], names=["arm", "region"])
+    tables = {
+        batches: arm_table(rows, regions).reindex(pairs)  # not every arm has every length
+        for batches, rows in results.groupby("batches")
+    }
     figure, axes = charts(len(regions), width=3.2 * len(regions) + 1, height=3.6)
     for axis, region in zip(axes, regions, strict=True):
         for number, (arm, style) in enumerate(arm_styles(arms).items()):

@@ -12,6 +12,7 @@ from imbalance_tf.cohort.labels import LabelScheme
 
 from .style import (
     OUTLINE,
+    VOLUME_TICKS,
     WHITE_EDGE,
     arm_legend,
     arm_styles,
@@ -48,7 +49,7 @@ def class_shares(shares: pd.DataFrame, pooled: pd.Series) -> Figure:
         yticks=range(len(pooled)),
         yticklabels=pooled.index,
         xlabel="share of brain voxels, % (log scale); one ring per case, diamond: all together",
-        xlim=(max(0.005, 50 * shares[shares > 0].min().min()), 130),
+        xlim=(50 * shares[shares > 0].min().min(), 130),
         ylim=(len(pooled) - 0.5, -0.5),
     )
     axis.xaxis.set_major_formatter("{x:g}")
@@ -162,7 +163,9 @@ def dice_by_case(
     >>> dice_by_case(dice, ["whole"]).axes[0].get_title()
     'one mark per test case, joined by a line; bar: mean'
     """
-    figure, (axis,) = charts(1, width=max(7, 1.6 * len(columns) + 2), height=4)
+    narrow = _step(len(dice)) / _STEP
+    wide = 1.6 * max(1, len(dice) / 5)  # of a column, so that many marks have room
+    figure, (axis,) = charts(1, width=max(7, wide * len(columns) + 2), height=4)
     styles = arm_styles(dice)
     for position, name in enumerate(columns):
         x = position + _offsets(len(dice))
@@ -171,9 +174,12 @@ def dice_by_case(
         for here, (strategy, values) in zip(x, by_case.items(), strict=True):
             marks = np.full(len(values), here)
             axis.plot(marks, values, linestyle="", **styles[strategy])
-            axis.plot([here - 0.1, here + 0.1], [values.mean()] * 2, color="black", linewidth=2)
+            bar = [here - 0.1 * narrow, here + 0.1 * narrow]
+            axis.plot(bar, [values.mean()] * 2, color="black", linewidth=2)
             if paper is not None and name in paper.columns:
-                axis.plot(here + 0.12, paper.loc[strategy, name], "x", color="red", markersize=7)
+                axis.plot(
+                    here + 0.12 * narrow, paper.loc[strategy, name], "x", color="red", markersize=7
+                )
     ends = -0.6, len(columns) - 0.4
     axis.set(xlim=ends, ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
     axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
@@ -197,17 +203,18 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
     """
     height = 0.9 + 0.32 * len(columns) * max(len(ratios), 2)
     figure, (axis,) = charts(1, width=8, height=height)
-    floor, ceiling = 0.05, 20
+    floor, ceiling = VOLUME_TICKS[0], VOLUME_TICKS[-1]
     styles = arm_styles(ratios)
     for offset, (strategy, table) in zip(_offsets(len(ratios)), ratios.items(), strict=True):
         for position, name in enumerate(columns):
             values = table[name].dropna().clip(floor, ceiling)
+            middle = np.clip(table[name].median(), floor, ceiling)
             here = np.full(len(values), position + offset)
             axis.plot(values, here, linestyle="", **styles[strategy])
-            median = values.median(), position + offset
-            axis.plot(*median, "|", color="black", markersize=14, markeredgewidth=2)
+            axis.plot(
+                middle, position + offset, "|", color="black", markersize=14, markeredgewidth=2
+            )
     axis.axvline(1, color="black", linewidth=0.8)
-    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
     axis.set(
         xscale="log",
         xlim=(floor * 0.85, ceiling * 1.15),
@@ -216,7 +223,8 @@ def volumes(ratios: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> Figur
         xlabel="predicted / true volume (log scale); black bar: median",
         ylim=(len(columns) - 0.5, -0.5),
     )
-    axis.set_xticks(ticks, ["≤ 0.05", *(f"{tick:g}" for tick in ticks[1:-1]), "≥ 20"])
+    labels = ["≤ 0.05", *(f"{tick:g}" for tick in VOLUME_TICKS[1:-1]), "≥ 20"]
+    axis.set_xticks(VOLUME_TICKS, labels)
     axis.set_xticks([], minor=True)
     arm_legend(figure, ratios)
     medians = _spans({arm: table.median() for arm, table in ratios.items()}, columns)
@@ -230,5 +238,12 @@ def _spans(averages: Mapping[str, pd.Series], columns: Sequence[str]) -> str:
     return " ".join(f"{name}: {span(values)}." for name, values in by_column.iterrows())
 
 
+_STEP = 0.26  # from one of a few arms to the next, where columns are 1 apart
+
+
+def _step(count: int) -> float:
+    return min(_STEP, 0.8 / max(1, count - 1))
+
+
 def _offsets(count: int) -> np.ndarray:
-    return (np.arange(count) - (count - 1) / 2) * 0.26
+    return (np.arange(count) - (count - 1) / 2) * _step(count)

@@ -1,6 +1,7 @@
 """Diagrams: what becomes of a patch, the loop of mining, and two classifiers in a row."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from imbalance_tf.cohort.case import AIR
 from imbalance_tf.cohort.cohort import Cohort
 
 from .scans import shown_channel
@@ -27,12 +29,13 @@ def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     """
     case, number, row, column = cohort[int(centre[0])], *(int(value) for value in centre[1:])
     classes, colours = cohort.scheme.classes, class_colours(cohort.scheme.classes)
-    label = int(case.labels[number, row, column])
+    label = int(cohort.labels_at(np.array([centre]))[0])
     figure, axis = _canvas(10, 4.2)
 
     first = shown_channel(cohort)
     channels = [first, *(k for k in range(len(cohort.modalities)) if k != first)]
-    images = np.pad(case.images[number].astype(float), [(size, size)] * 2 + [(0, 0)], "edge")
+    beyond = [(size, size), (size, size), (0, 0)]
+    images = np.pad(case.images[number].astype(float), beyond, constant_values=AIR)
     rows, columns = (slice(place + size - size // 2, place + 2 * size - size // 2)
                      for place in (row, column))  # fmt: skip
     for depth, channel in enumerate(channels):  # one behind the other
@@ -50,7 +53,7 @@ def patch_to_label(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
         y = 3.3 - step * (place + 0.5)
         bar: dict[str, Any] = {"color": colour, "edgecolor": INK, "linewidth": 0.7}
         axis.barh(y, length, 0.6 * step, left=6.9, **bar)
-        axis.text(6.8, y, name, ha="right", va="center", fontsize=9)
+        axis.text(6.8, y, shorten(name, 22), ha="right", va="center", fontsize=9)
     _box(axis, 9.2, 2.25, "loss", width=1)
     _box(axis, 4.1, 0.45, f"label: {classes[label]}\n(class of the centre voxel)", width=3.2)
     axis.plot(0.2 + side / 2, 1.3 + side / 2, "+", color="red", markersize=11, zorder=20)
@@ -109,6 +112,7 @@ def two_in_a_row(classes: Sequence[str]) -> Figure:
     healthy, *kinds = classes
     colours = dict(zip(classes, class_colours(classes), strict=True))
     figure, axis = _canvas(10, 4.6)
+    step = min(0.3, 1.8 / len(classes))
     for y, title in ((3.4, "one classifier"), (1.5, "two classifiers")):
         axis.text(0.1, y + 0.65, title, weight="bold")
         _box(axis, 0.9, y, "patch of\na voxel", width=1.4)
@@ -123,9 +127,9 @@ def two_in_a_row(classes: Sequence[str]) -> Figure:
     axis.text(4.7, 0.3, "what stops here, the second never sees", va="center", style="italic")
     for x, y, names in ((8.15, 3.4, classes), (8.15, 1.5, kinds), (3.1, 0.3, [healthy])):
         for place, name in enumerate(names):
-            row = y + 0.3 * ((len(names) - 1) / 2 - place)
-            axis.plot(x, row, "s", color=colours[name], markersize=9, markeredgecolor=INK)
-            axis.text(x + 0.2, row, name, va="center")
+            row = y + step * ((len(names) - 1) / 2 - place)
+            axis.plot(x, row, "s", color=colours[name], markersize=30 * step, markeredgecolor=INK)
+            axis.text(x + 0.2, row, shorten(name, 22), va="center", fontsize=min(10, 36 * step))
     text = f"Above, one network names a voxel {', '.join(classes)}. Below, a first network says "
     text += f"{healthy}, which is then the answer, or not. Only if not, a second network names the "
     text += f"kind: {', '.join(kinds)}."

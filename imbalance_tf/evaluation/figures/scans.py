@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
+from imbalance_tf.cohort.arguments import expect
 from imbalance_tf.cohort.case import Case
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.labels import LabelScheme
@@ -58,12 +59,13 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
     image = case.images[number, ..., channel].astype(float)
     top, left = row - size // 2 - 0.5, column - size // 2 - 0.5
     figure, axes = panels(1, 3, width=9.5, height=3.8)
-    name = cohort.scheme.classes[case.labels[number, row, column]]
+    name = cohort.scheme.classes[cohort.labels_at(np.array([centre]))[0]]
     titles = f"a slice of {cohort.modalities[channel]}", f"a patch, label: {name}", "its classes"
     for axis, title in zip(axes[0], titles, strict=True):
         axis.imshow(image, **GREYS)
         axis.plot(column, row, "+", color="red", markersize=11)
-        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black", title=title)
+        axis.set(xlim=(left, left + size), ylim=(top + size, top), facecolor="black")
+        axis.set_title(fill(title, 36))
     axes[0, 2].imshow(_overlay(case.labels[number], cohort.scheme, alpha=0.8))
     axes[0, 0].add_patch(Rectangle((left, top), size, size, fill=False, color="red", linewidth=1.5))
     height, width = image.shape
@@ -72,7 +74,8 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
         ylim=(max(top + size, height - 0.5), min(top, -0.5)),
     )
     class_legend(figure, cohort.scheme)
-    rows, columns = (slice(max(0, place - size // 2), place + size // 2) for place in (row, column))
+    firsts = (place - size // 2 for place in (row, column))
+    rows, columns = (slice(max(0, first), max(0, first + size)) for first in firsts)
     inside = _counted(case.labels[number, rows, columns], cohort.scheme)
     text = f"A patch of {size} x {size} voxels on slice {number} of {case.id}, centre in {name}; "
     return described(figure, f"{text}it holds {inside}.")
@@ -153,7 +156,7 @@ def segmentations(
         areas = [f"{name} {(classes[window[0]] > 0).sum()}" for name, classes in shown.items()]
         sizes.append(f"{case.id}: {', '.join(areas)}")
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title)
+        axis.set_title(fill(title, max(8, int(7 * side))))
     class_legend(figure, cohort.scheme)
     text = "The slice of each case with most tumour. Tumour voxels in it: "
     return described(figure, f"{text}{'; '.join(sizes)}.")
@@ -171,6 +174,7 @@ def gallery(cohort: Cohort, examples: pd.DataFrame, size: int, *, columns: int =
     >>> figure.subfigs[0].get_suptitle()
     'is enhancing, predicted edema\\np(true) = 0.100'
     """
+    expect(len(examples), "one hard example or more", examples=len(examples))
     scheme, colours = cohort.scheme, class_colours(cohort.scheme.classes)
     names = [name for name in ("flair", "t1c") if name in cohort.modalities]
     names = (names + [name for name in cohort.modalities if name not in names])[:2]

@@ -36,6 +36,7 @@ CLASS_COLOURS = {
     "enhancing": "#D55E00",
 }
 INK = "#333333"
+VOLUME_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # of predicted over true, on a log scale
 # Some of these colours hardly differ from white paper: their lines and marks get dark edges.
 OUTLINE: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.5, foreground=INK)]}
 WHITE_EDGE = withStroke(linewidth=6, foreground="white")
