@@ -10,8 +10,8 @@ import pandas as pd
 from imbalance_tf.cohort.arguments import expect, one_of, seed_of
 from imbalance_tf.cohort.disk import refuse_unwritable, write_whole
 from imbalance_tf.cohort.names import shown
+from imbalance_tf.evaluation.claims import verdict
 from imbalance_tf.evaluation.dice import doublings
-from imbalance_tf.evaluation.intervals import interval
 from imbalance_tf.training.arms import ARMS
 from imbalance_tf.training.folder import refusing
 from imbalance_tf.training.result import ExperimentResult
@@ -88,9 +88,10 @@ def predictions(lab: Lab) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row for each prediction: ``arm``, ``region``, ``expected``; ``happened``, which is
-        ``"over"`` or ``"under"`` if the 95 % interval of the volume ratios over the test cases lies
-        on one side of 1, else ``"undecided"``; and ``volume ratio``, predicted over true, the
-        geometric mean. The last two are missing while the arm is not trained.
+        ``"over"`` or ``"under"`` if the mean of the volume ratios over the test cases is on that
+        side of 1 by the rule of `compare_with_paper`, else ``"undecided"``; and ``volume ratio``,
+        predicted over true, the geometric mean. The last two are missing while the arm is not
+        trained.
 
     Raises
     ------
@@ -112,11 +113,9 @@ def _happened(lab: Lab, arm: str, region: str) -> tuple[str | None, float]:
     found = ExperimentResult.read(folder).volume_ratios
     if region not in found:  # expected of a cohort with other classes
         return None, float("nan")
-    ratios = found[region].dropna()
-    logarithms = doublings(ratios)
-    low, high = interval(logarithms)
-    word = "over" if low > 0 else "under" if high < 0 else "undecided"
-    return word, 2.0 ** logarithms.mean()
+    logarithms = doublings(found[region].dropna())
+    words = {"seen here": "over", "the opposite here": "under"}
+    return words.get(verdict(logarithms), "undecided"), 2.0 ** logarithms.mean()
 
 
 def _file(out: Path) -> Path:

@@ -20,8 +20,9 @@ def realism_table(cohort: Cohort) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per value: ``group``, ``figure`` (its name), ``measured``, ``low`` and ``high`` (the
-        range of the real patients, or what still counts as their mean), ``inside`` (bool). Values
+        One row per value: ``group``, ``figure`` (its name), ``measured``, ``low`` and ``high`` (of
+        shares, volumes and shapes the least and the most of single patients; of intensities and of
+        what touches their mean with a tolerance of ours), ``inside`` (bool). Values
         that do not apply to the cohort's classes, modalities or slice thickness are left out.
 
     Examples
