@@ -17,6 +17,7 @@ from imbalance_tf._tensorflow import expect_logits, keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import digest, room_for, write_whole
 from imbalance_tf.cohort.names import shown
+from imbalance_tf.sampling.calls import letting_go
 
 from .config import Training
 from .folder import read_history, read_training, refuse_damaged, refuse_spent, refusing
@@ -208,24 +209,25 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
         seconds = before["seconds"] + time.monotonic() - begun
         _save_whole(model, half, keep)
 
+    callbacks = [
+        # First, since it adds to the logs that are saved.
+        *([prepared.mining] if prepared.mining else []),
+        # Not BackupAndRestore and CSVLogger, whose files a kill may leave torn: here each file is
+        # replaced whole, and the model's also counts the epochs.
+        keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws, on_epoch_end=save),
+        _SignsOfLife(config.epochs, config.steps),
+    ]
     if finished_epochs < config.epochs:
-        model.fit(
-            prepared.batches(),
-            initial_epoch=finished_epochs,
-            epochs=config.epochs,
-            callbacks=[
-                # First, since it adds to the logs that are saved.
-                *([prepared.mining] if prepared.mining else []),
-                # Keras' BackupAndRestore keeps weights and epoch in two files, and its CSVLogger
-                # appends to the file that a resumed run reads: a kill may leave any of them torn.
-                # Here each file is replaced whole, and the model's also counts the epochs.
-                keras.callbacks.LambdaCallback(on_epoch_begin=continue_draws, on_epoch_end=save),
-                _SignsOfLife(config.epochs, config.steps),
-            ],
-            class_weight=training.arm.loss.class_weight(prepared.shares),
-            shuffle=False,  # the sampler has shuffled
-            verbose=2,  # a line per epoch: clean in a stored notebook and in a log
-        )
+        with letting_go():
+            model.fit(
+                prepared.batches(),
+                initial_epoch=finished_epochs,
+                epochs=config.epochs,
+                callbacks=callbacks,
+                class_weight=training.arm.loss.class_weight(prepared.shares),
+                shuffle=False,  # the sampler has shuffled
+                verbose=2,  # a line per epoch: clean in a stored notebook and in a log
+            )
     if not final.exists():  # without optimizer and loss, so that it can be loaded anywhere
         _save_whole(load_model(half), final, keep)
     half.unlink(missing_ok=True)
@@ -268,8 +270,7 @@ def _save_whole(model: keras.Model, path: Path, keep: Callable[[Path], None]) ->
 
 
 class _SignsOfLife(keras.callbacks.Callback):
-    """Within an epoch, prints every few seconds how far it is; after it, how long the training
-    still takes, if more than two minutes."""
+    """Prints every few seconds how far an epoch is, and after it how many minutes are left."""
 
     def __init__(self, epochs: int, steps: int):
         super().__init__()

@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import shutil
@@ -24,6 +25,8 @@ from imbalance_tf import (
 )
 from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab.profiles import fastest_precision
+from imbalance_tf.sampling.buffers import Buffers
+from imbalance_tf.sampling.index import ClassIndex
 from imbalance_tf.training.experiment import _made_once, run_folder
 from imbalance_tf.training.folder import complete, read_training
 
@@ -41,6 +44,18 @@ def split(phantom):
 def straight(split, tmp_path_factory):
     """A run that nobody disturbed."""
     return run_experiment(CONFIG, *split, tmp_path_factory.mktemp("straight"))
+
+
+def test_a_run_leaves_nothing_of_its_cohort_in_memory(split, tmp_path):
+    """TensorFlow keeps the graphs of a training, but they must not keep the class index: that of
+    1,251 cases has hundreds of megabytes, and a study has a hundred runs."""
+    before = [each for each in gc.get_objects() if isinstance(each, ClassIndex | Buffers)]
+    for arm in ("balanced", "SMOTE"):
+        run_experiment(replace(CONFIG, arm=arm, epochs=1, seed=9), *split, tmp_path)
+    keras.backend.clear_session()
+    gc.collect()
+    left = [each for each in gc.get_objects() if isinstance(each, ClassIndex | Buffers)]
+    assert not [each for each in left if not any(each is other for other in before)]
 
 
 def test_a_run_leaves_all_that_it_promises(straight, split):
