@@ -4,13 +4,15 @@ import atexit
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 _QUIET = 0.2  # seconds without a call, after which the pipeline has filled its prefetch buffer
 _LIMIT = 10  # seconds to wait at most, in case a thread continues to read
 
 _running: list[None] = []
-_within: list[list[list]] = []  # what the calls hold that `letting_go` is to end
+# What the calls hold that `letting_go` is to end; of one thread, as others may make calls too.
+_made: ContextVar[list[list] | None] = ContextVar("_made", default=None)
 _ended = float("-inf")
 
 
@@ -22,7 +24,8 @@ def waited_for(function: Callable[..., Any]) -> Callable[..., Any]:
     2.21).
     """
     held = [function]
-    for made in _within:
+    made = _made.get()  # AutoGraph, which reads this function, knows no `:=`
+    if made is not None:
         made.append(held)
 
     def call(*arguments):
@@ -46,11 +49,11 @@ def letting_go() -> Iterator[None]:
     cases, hundreds of megabytes a training.
     """
     made: list[list] = []
-    _within.append(made)
+    token = _made.set(made)
     try:
         yield
     finally:
-        _within.remove(made)
+        _made.reset(token)
         for held in made:
             held.clear()
 

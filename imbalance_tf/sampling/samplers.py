@@ -216,7 +216,7 @@ def _class_counts(shares: np.ndarray, n: int, seed: int, draw: int) -> np.ndarra
 
 def _systematic(shares, n: int, shift: float) -> np.ndarray:
     """Counts (classes,): how many of shift, shift + 1, ... lie between the bounds of each class."""
-    ends = np.cumsum(shares)  # to the whole exactly, as shares of half precision do not add up
+    ends = np.cumsum(shares)  # shares in single precision add up to 1 only nearly
     bounds = np.round(n * (ends / ends[-1]) - shift, 9)
     return np.diff(np.ceil(bounds).astype(int), prepend=0)
 

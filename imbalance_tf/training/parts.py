@@ -176,10 +176,10 @@ def _add_used(member: Any, used: dict[str, str]) -> None:
     for name, value in {**file, **around, **given}.items():
         if name in used or value is None:
             continue
-        if isinstance(value, Part):
-            used[name] = repr(value)
-        elif inspect.isfunction(value) or inspect.isclass(value):
-            if value.__module__ == member.__module__:
+        if isinstance(value, Part):  # its settings; and below its class
+            used[name], name, value = repr(value), type(value).__name__, type(value)
+        if inspect.isfunction(value) or inspect.isclass(value):
+            if value.__module__ == member.__module__ and name not in used:
                 used[name] = ""  # it may call itself
                 used[name] = _code(value)
                 _add_used(value, used)

@@ -20,7 +20,7 @@ from imbalance_tf.cohort.names import shown
 from imbalance_tf.sampling.calls import letting_go
 
 from .config import Training
-from .folder import read_history, read_training, refuse_damaged, refuse_spent, refusing
+from .folder import read_config, read_history, refuse_damaged, refuse_spent, refusing
 from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
@@ -153,7 +153,7 @@ def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) 
     )
     rows: list[dict] = []
     # A finish keeps the precision of the model that it finishes.
-    begun_in = read_training(base)[1]["spent"]["precision"] if base else training.config.precision
+    begun_in = read_config(base)["spent"]["precision"] if base else training.config.precision
     before: dict[str, Any] = {"seconds": 0.0, "precision": begun_in}
     finished_epochs = 0
     with _going_on(partial):
@@ -270,7 +270,7 @@ def _save_whole(model: keras.Model, path: Path, keep: Callable[[Path], None]) ->
 
 
 class _SignsOfLife(keras.callbacks.Callback):
-    """Prints every few seconds how far an epoch is, and after it how many minutes are left."""
+    """Prints every few seconds how far an epoch is; after it what is left, if over two minutes."""
 
     def __init__(self, epochs: int, steps: int):
         super().__init__()

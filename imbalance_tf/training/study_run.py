@@ -28,7 +28,8 @@ from .studies import Study
 from .task import task_of
 
 Opener = Callable[[], Cohort]
-_ONE_AT_A_TIME = threading.Lock()  # of a worker with threads: a run has standard output, and Keras
+# In a worker with threads: a run redirects standard output, and clears the session of Keras.
+_ONE_AT_A_TIME = threading.Lock()
 _SELDOM = 120  # seconds between two lines about how far a run is
 # What Keras, `train` and `score` print, and nothing that begins with the name of an arm.
 _HOW_FAR = r"Epoch \d+/\d+|about .* left of this training|segmenting .* \(\d+ of \d+\)"

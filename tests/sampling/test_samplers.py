@@ -9,13 +9,15 @@ from imbalance_tf.sampling.samplers import _class_counts, as_shares
 
 from ..conftest import relabelled
 
+WEIGHTS = st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any)
+
 
 def _counts(cohort, centres):
     return np.bincount(cohort.labels_at(centres), minlength=5)
 
 
 @given(
-    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    weights=WEIGHTS,
     n=st.integers(1, 200),
 )
 @settings(deadline=None, max_examples=50)
@@ -27,7 +29,7 @@ def test_any_shares_are_met_to_the_next_whole_number(cohort, weights, n):
 
 
 @given(
-    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    weights=WEIGHTS,
     n=st.integers(1, 200),
     seed=st.integers(0, 2**32),
     start=st.integers(0, 10**6),
@@ -43,7 +45,7 @@ def test_shares_are_met_exactly_over_time(weights, n, seed, start):
 
 
 @given(
-    weights=st.lists(st.integers(0, 20), min_size=5, max_size=5).filter(any),
+    weights=WEIGHTS,
     decimals=st.integers(7, 12),
     n=st.integers(1, 10**6),
     start=st.integers(0, 10**6),

@@ -329,6 +329,30 @@ def test_no_constant_of_an_own_part_is_overlooked(define, typed, number):
     assert described(HIDDEN.replace(number, "9.0")) != described(HIDDEN) == described(HIDDEN)
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_the_code_of_an_own_part_that_is_used_counts(define, typed):
+    source = (
+        SOURCE.replace("class Mine", "class Other")
+        + """
+BASE = Other()
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    def build(self, shares):
+        return BASE.build(shares)
+"""
+    )
+
+    def described(source):
+        if not typed:
+            return define(source)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["Mine"]().described()
+
+    assert described(source.replace("** 2", "** 4")) != described(source) == described(source)
+
+
 def test_a_copy_leaves_an_own_part_what_it_is():
     namespace = {"__name__": "__main__"}
     exec(SOURCE, namespace)
