@@ -24,8 +24,9 @@ def compare_with_paper(
 ) -> pd.DataFrame:
     """Each claim of the paper's sections VI and VII, what was measured here, and a verdict.
 
-    A claim is a difference with a sign: of two strategies over the same test cases, or of the
-    logarithm of a volume ratio from 0, so that half and double weigh the same. `verdict` decides.
+    A claim is a difference with a sign: of two strategies over the same test cases, of a Dice from
+    0.99, or of the logarithm of a volume ratio from 0, so that half and double weigh the same.
+    `verdict` decides.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def compare_with_paper(
         If it lacks the paper's regions (whole, core, active), its first region stands for the
         whole tumour and its other regions for the rare parts.
     classes : sequence of str
-        The tumour classes, the commonest of the training cohort first, the rarest last.
+        The tumour classes, the commonest of the training cohort first; the others are the rare
+        ones, if there are any.
     bootstrap : bool
         As in `verdict`.
 
@@ -74,25 +76,24 @@ def compare_with_paper(
 
     random = ratios["random"]
     rows = [ratio_claim(f"random under-segments {named}", random[tumour], below=True, **rule)]
-    if len(classes) > 1:  # otherwise the rarest class is the tumour
-        logarithms = doublings(random)
-        less = logarithms[tumour] - logarithms[classes[-1]]
-        claim = f"random under-segments the rarest class ({classes[-1]}) more than {named}"
-        times = f"its ratio is {2 ** -less.mean():.3f} times that of {named} (geometric mean)"
+    logarithms = doublings(random)
+    for name in classes[1:]:  # an only class is the tumour
+        less = logarithms[tumour] - logarithms[name]
+        claim = f"random under-segments a rare class more than {named}: {name}"
+        times = f"its ratio is {_factor(-less, **rule)} times that of {named} (geometric mean)"
         rows.append((claim, times, verdict(less, **rule)))
     for name in classes[1:] or classes:
         claim = f"balanced over-segments a rare class: {name}"
         rows.append(ratio_claim(claim, ratios["balanced"][name], **rule))
     kept = dice["balanced"][healthy]
+    opposite, perhaps = "the opposite here", "the paper may have counted the air as well"
     rows += [
         better("random", "balanced", tumour),
         *(better("balanced", "random", region) for region in parts),
         (
             f"balanced keeps the Dice of {healthy} tissue above 0.99",
             f"{_spread(kept, **rule)}, counted in the brain, without the air",
-            "seen here"
-            if kept.mean() > 0.99
-            else "not here; the paper may have counted the air as well",
+            verdict(kept - 0.99, **rule).replace(opposite, f"{opposite}; {perhaps}"),
         ),
         better("random", "balanced", healthy, " (the paper: marginally)"),
         *(better("balanced", "hard", region) for region in scheme.regions),
@@ -137,9 +138,7 @@ def verdict(differences: pd.Series, *, bootstrap: bool = False) -> str:
     if len(differences) == 1:
         direction = "as in the paper" if mean > 0 else "not as in the paper"
         return f"{direction}, but on one case only"
-    low, high = mean - 2 * differences.sem(), mean + 2 * differences.sem()
-    if bootstrap:
-        low, high = interval(differences)
+    low, high = _ends(differences, bootstrap=bootstrap)
     if low <= 0 <= high:
         within = "the 95 % interval" if bootstrap else "two standard errors of the mean"
         return f"undecided: 'no difference' is within {within}"
@@ -161,10 +160,27 @@ def ratio_claim(
         return claim, "absent from every test case", verdict(ratio)
     logarithms = doublings(ratio)
     measured = (
-        f"predicted / true volume {2 ** logarithms.mean():.3f} (geometric mean); "
+        f"predicted / true volume {_factor(logarithms, bootstrap=bootstrap)} (geometric mean); "
         f"above 1 in {(ratio > 1).sum()} of {len(ratio)} cases"
     )
     return claim, measured, verdict(-logarithms if below else logarithms, bootstrap=bootstrap)
+
+
+def _ends(values: pd.Series, *, bootstrap: bool) -> tuple[float, float]:
+    """Between which the mean lies: two standard errors to either side, or the interval."""
+    if bootstrap:
+        return interval(values)
+    return values.mean() - 2 * values.sem(), values.mean() + 2 * values.sem()
+
+
+def _factor(logarithms: pd.Series, *, bootstrap: bool) -> str:
+    """Geometric mean of ratios, and between which it lies, if more than one case has a value."""
+    known = logarithms.dropna()
+    if known.empty:
+        return "undefined"
+    ends = _ends(known, bootstrap=bootstrap) if len(known) > 1 else ()
+    within = f" [{', '.join(f'{2**end:.3f}' for end in ends)}]" if ends else ""
+    return f"{2 ** known.mean():.3f}{within}"
 
 
 def _spread(values: pd.Series, *, bootstrap: bool, sign: str = "") -> str:

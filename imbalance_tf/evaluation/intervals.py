@@ -158,18 +158,21 @@ def verdicts(differences: pd.DataFrame) -> pd.Series:
 def decided(differences: pd.DataFrame) -> str:
     """How many of the `paired_differences` are decided, and how many would be by chance.
 
+    By chance one in twenty, if intervals were exact and cases independent. It is more: intervals of
+    few cases are too narrow (see `interval`), and the cases of a fold share a training.
+
     Examples
     --------
     >>> print(decided(pd.DataFrame({"low": [0.1, -0.2], "high": [0.3, 0.2]})))
     Of 2 differences: 1 higher, 1 undecided.
-    If nothing differed, about 0.1 would still be decided.
+    If nothing differed, about 0.1 or more would still be decided.
     """
     found = verdicts(differences).value_counts()
     counts = ", ".join(f"{count} {word}" for word, count in found.items())
     chance = 0.05 * differences["low"].notna().sum()  # one case has no interval
     return (
         f"Of {len(differences)} differences: {counts}.\n"
-        f"If nothing differed, about {chance:.1f} would still be decided."
+        f"If nothing differed, about {chance:.1f} or more would still be decided."
     )
 
 

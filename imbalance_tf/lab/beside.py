@@ -25,7 +25,7 @@ LESSONS = {
 }
 """How the verdicts of a run and of a study about one claim can meet, and what each way teaches."""
 
-# From common to rare in the embedded cohort: the table of a shipped study does not say it.
+# The commonest class of the embedded cohort first: the table of a shipped study does not say it.
 _SHIPPED = ["edema", "enhancing", "necrosis", "non-enhancing"]
 
 
@@ -63,7 +63,7 @@ def claims_beside(
     if not study.here:
         order = _SHIPPED
         if set(own) == set(order):
-            own = order  # so that both speak of the same rarest class
+            own = order  # so that both speak of the same rare classes
     one = compare_with_paper(
         {arm: result.dice for arm, result in results.items()},
         {arm: result.volume_ratios for arm, result in results.items()},
@@ -88,7 +88,7 @@ def said(verdict: str) -> str:
     """
     if verdict.startswith("seen here"):
         return "for"
-    return "against" if verdict.startswith(("the opposite", "not here")) else "open"
+    return "against" if verdict.startswith("the opposite") else "open"
 
 
 def lessons(claims: pd.DataFrame) -> pd.DataFrame:

@@ -185,8 +185,8 @@ def test_a_case_may_have_the_name_of_an_arm():
 
 def test_what_has_no_interval_is_decided_by_no_chance():
     table = pd.DataFrame({"low": [0.1, -0.2, np.nan], "high": [0.3, 0.2, np.nan]})
-    assert decided(table).endswith("about 0.1 would still be decided.")
-    assert decided(table[2:]).endswith("about 0.0 would still be decided.")
+    assert decided(table).endswith("about 0.1 or more would still be decided.")
+    assert decided(table[2:]).endswith("about 0.0 or more would still be decided.")
 
 
 def test_agreement_is_of_what_both_have():

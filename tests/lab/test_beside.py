@@ -37,7 +37,7 @@ def study(results, *, here=True):
 
 @pytest.fixture
 def lab():
-    counts = np.array([[1000, 10, 50, 20, 5]])  # enhancing is the rarest here
+    counts = np.array([[1000, 20, 10, 5, 50]])  # enhancing is the commonest tumour here
     return SimpleNamespace(train=SimpleNamespace(scheme=SCHEME, class_counts=lambda: counts))
 
 
@@ -66,12 +66,14 @@ def test_run_and_study_meet_in_every_way(lab, one, many, how):
     assert sorted_claims["claims"].sum() == len(claims)
 
 
-def test_a_shipped_study_and_a_run_of_the_same_classes_speak_of_the_same_rarest(lab):
-    rarest = "random under-segments the rarest class ({}) more than the whole tumour".format
+def test_a_shipped_study_and_a_run_of_the_same_classes_speak_of_the_same_rare_ones(lab):
+    rare = "balanced over-segments a rare class: {}".format
     own = claims_beside(lab, APART, study(APART))["claim"].tolist()
     shipped = claims_beside(lab, APART, study(APART, here=False))
-    assert rarest("enhancing") in own
-    assert rarest("non-enhancing") in shipped["claim"].tolist()
+    assert rare("edema") in own
+    assert rare("enhancing") not in own
+    assert rare("enhancing") in shipped["claim"].tolist()
+    assert rare("edema") not in shipped["claim"].tolist()
     assert (shipped["meet"] != "").all()
 
 
@@ -89,5 +91,5 @@ def test_a_study_of_other_classes_is_asked_its_own_claims(lab):
 
 
 def test_a_verdict_says_for_against_or_neither():
-    words = ["seen here", "not here; the paper ...", "the opposite here", "undecided: ...", "as in"]
-    assert [said(each) for each in words] == ["for", "against", "against", "open", "open"]
+    words = ["seen here", "the opposite here; the paper ...", "undecided: ...", "as in"]
+    assert [said(each) for each in words] == ["for", "against", "open", "open"]

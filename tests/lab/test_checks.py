@@ -120,7 +120,7 @@ def interval_of(statistic, *percentiles, replace=True):
     generator = np.random.default_rng(7)
 
     def answer(values):
-        some = [generator.choice(values, len(values), replace=replace) for _ in range(500)]
+        some = [generator.choice(values, len(values), replace=replace) for _ in range(1000)]
         return np.percentile([statistic(each) for each in some], percentiles)
 
     return answer
@@ -144,13 +144,46 @@ def recalls_by_table(truth, predicted, classes):
     return table.diagonal() / table.sum(axis=1)
 
 
+def recalls_as_dice_has_it(truth, predicted, classes):
+    there = np.bincount(truth.ravel(), minlength=classes)
+    hits = np.bincount(truth[truth == predicted], minlength=classes)
+    said = np.bincount(predicted.ravel(), minlength=classes)
+    return np.where(there + said > 0, hits / np.maximum(there, 1), np.nan)
+
+
+def recalls_of_what_is_hit(truth, predicted, classes):
+    return [(truth[predicted == n] == n).sum() / (truth == n).sum()
+            if ((truth == n) & (predicted == n)).any() else np.nan
+            for n in range(classes)]  # fmt: skip
+
+
+def two_errors_of_what_one_has(one, other):
+    each = (one[one.notna()] - other[one.notna()]).to_numpy()
+    reach = 2 * each.std(ddof=1) / len(each) ** 0.5
+    return each.mean() - reach, each.mean() + reach
+
+
+def groups_until_a_share_of_the_patches(groups, share, seed):
+    names, patches = np.unique(groups, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    enough = np.searchsorted(np.cumsum(patches[order]), share * len(groups)) + 1
+    return np.isin(groups, names[order[:enough]])
+
+
+def groups_in_a_block(groups, share, seed):
+    names = np.unique(groups)
+    many = round(share * len(names))
+    first = np.random.default_rng(seed).integers(len(names))
+    return np.isin(groups, np.roll(names, first)[:many])
+
+
 def two_errors(one, other):
     each = one - other
     return each.mean() - 2 * each.sem(), each.mean() + 2 * each.sem()
 
 
 def two_errors_by_hand(one, other):
-    each = [float(a - b) for a, b in zip(one, other, strict=True) if a == a]
+    each = [float(a - b) for a, b in zip(one, other, strict=True) if a - b == a - b]
     mean = sum(each) / len(each)
     spread = math.sqrt(sum((value - mean) ** 2 for value in each) / (len(each) - 1))
     return mean + np.array([-2, 2]) * spread / math.sqrt(len(each))
@@ -264,6 +297,8 @@ WRONG = [
         lambda *asked: np.nan_to_num(recalls_by_table(*asked)),
         "where the last class is absent: ",
     ),
+    ("recalls", recalls_as_dice_has_it, "class is predicted: "),
+    ("recalls", recalls_of_what_is_hit, "never predicted has a recall of 0"),
     ("paired_difference", around(lambda a, b: (a - b).sem()), "one standard error to each side"),
     ("paired_difference", around(lambda a, b: 2 * (a - b).std()), "spread of the cases; divide"),
     ("paired_difference", around(lambda a, b: 2 * np.hypot(a.sem(), b.sem())), "are not paired"),
@@ -279,6 +314,7 @@ WRONG = [
         lambda a, b: two_errors_by_hand(a.fillna(9), b) if a.notna().all() else (math.nan,) * 2,
         "expected: leave that case out",
     ),
+    ("paired_difference", two_errors_of_what_one_has, "value in other: nan, nan found"),
     ("is_hard", lambda label, said, p, t: p < t, "hard whatever its probability"),
     ("is_hard", lambda label, said, p, t: label != said, "an unsure one is hard, too"),
     ("is_hard", lambda label, said, p, t: (label != said) & (p < t), "wrong OR unsure"),
@@ -289,7 +325,7 @@ WRONG = [
     ("is_hard", lambda label, said, p, t: label != label, "nothing is hard yet"),
     ("is_hard", lambda label, said, p, t: np.flatnonzero(p < t), "for each of the 400 patches"),
     ("is_hard", lambda label, said, p, t: p - t, "for each of the 400 patches"),
-    ("split_by", chosen_patches, "0.3 expected: choose from np.unique(groups)"),
+    ("split_by", chosen_patches, "0.3 expected: a share of the groups, not of"),
     ("split_by", first_groups, "another seed gives the same split"),
     ("split_by", lambda g, s, seed: ~chosen_groups(g, s, seed), "True is for those to test on"),
     (
@@ -307,6 +343,8 @@ WRONG = [
         ),
         "np.unique",
     ),
+    ("split_by", groups_until_a_share_of_the_patches, "of the groups, not of the patches"),
+    ("split_by", groups_in_a_block, "choose each group at random"),
     ("split_by", chosen_with_replacement, "a group that is chosen twice counts once: np"),
     ("split_by", lambda g, s, seed: np.zeros(len(g), bool), "none of the patches are tested"),
     ("split_by", lambda g, s, seed: np.unique(g)[:60], "for each of the 2000 patches"),
@@ -355,7 +393,7 @@ WRONG = [
     ),
     ("prior_correction", lambda p, n, b: bayes(p, n, b).argmax(-1), "shape (2, 3, 5) found"),
     ("interval", interval_of(np.median, 2.5, 97.5), "it does not lie around the mean"),
-    ("interval", interval_of(np.mean, 5, 95), "that is 90 %"),
+    ("interval", interval_of(np.mean, 5, 95), "that is less than 95 %"),
     ("interval", interval_of(np.mean, 0.025, 0.975), "counts from 0 to 100"),
     (
         "interval",
@@ -369,6 +407,8 @@ WRONG = [
     ("interval", interval_of(np.mean, 97.5, 2.5), "low comes first"),
     ("interval", interval_of(np.mean, 2.5, 97.5, replace=False), "sampled with replacement?"),
     ("interval", interval_of(np.mean, 1, 99), "that is more than 95 %"),
+    ("interval", interval_of(np.mean, 5, 97.5), "that is less than 95 %"),
+    ("interval", interval_of(np.mean, 2.5, 99), "that is more than 95 %"),
     ("interval", lambda v: v.mean(), "shape () found; two numbers are expected"),
     ("lost_by_the_first", lambda t, f: ((t > 0) & ~f).sum(), "one count a class is expected"),
     ("lost_by_the_first", lambda t, f: np.bincount(t[~f & (t > 0)]), "(3 counts), 0.000"),

@@ -326,6 +326,6 @@ def test_the_claims_are_of_the_papers_arms_and_say_how_many_cases(cohort):
     assert "after 10 batches, on 4 cases (2 folds, 1 seed)" in text
     assert "balanced is above random on core: seen here. balanced 0.715, random 0.515" in text
     assert "difference +0.200 [+0.200, +0.200] (4 cases)" in text
-    assert "the rarest class (enhancing)" in text
+    assert "a rare class more than the whole tumour: enhancing" in text
     assert written_claims(results[results["arm"] != "hard"], cohort) == ""
     assert "0.515 [0.5" in written_table(results, ["whole"])

@@ -143,7 +143,10 @@ def split_by(answer: Callable) -> None:
     """
     generator = np.random.default_rng(0)
     names = generator.choice(5000, 200, replace=False)
-    groups = names[np.append(np.arange(200), generator.integers(200, size=1800) ** 2 // 200)]
+    # One group has half of the patches, so that a share of the patches is no share of the groups.
+    more = np.where(generator.random(1800) < 0.5, 7, generator.integers(200, size=1800))
+    groups = names[np.append(np.arange(200), more)]
+    in_order = np.sort(names)
     for share in (0.3, 0.2):
         tested = _mask(answer(groups.copy(), share, 1), len(groups))
         if tested.all() or not tested.any():
@@ -156,11 +159,9 @@ def split_by(answer: Callable) -> None:
             )
         found = len(np.unique(groups[tested])) / 200
         if abs(found - share) > 0.1:
-            why = ""
+            why = ": a share of the groups, not of the patches; np.unique(groups) has each once"
             if abs(1 - found - share) <= 0.05:
                 why = ": True is for those to test on"
-            elif found > share:
-                why = ": choose from np.unique(groups), where each group stands once"
             raise Wrong(f"{found:.2f} of the groups tested, {share:g} expected{why}")
         again, other = (_mask(answer(groups.copy(), share, seed), len(groups)) for seed in (1, 2))
         if (again != tested).any():
@@ -173,6 +174,13 @@ def split_by(answer: Callable) -> None:
             once = ": a group that is chosen twice counts once: np.unique, replace=False"
             why = once if mean < share else ""
             raise Wrong(f"{mean:.3f} of the groups on average of 40 seeds, {share:g} expected{why}")
+        chosen = np.array([np.isin(in_order, groups[split]) for split in splits])
+        neighbours = (chosen[:, 1:] & chosen[:, :-1]).sum(axis=1).mean()
+        if abs(neighbours - 199 * share**2) > 5:  # by chance: 0.6 of standard deviation
+            raise Wrong(
+                f"of {200 * share:.0f} groups, {neighbours:.0f} pairs of neighbours are tested "
+                f"together, {199 * share**2:.0f} expected by chance; choose each group at random"
+            )
 
 
 def _mask(answered: Any, patches: int) -> np.ndarray:

@@ -63,7 +63,13 @@ def recalls(answer: Callable) -> None:
         generator.random(truth.shape) < 0.6, truth, generator.integers(4, size=truth.shape)
     )
     predicted = np.where(generator.random(truth.shape) < 0.2, 1, predicted)
-    for classes, where in ((4, ""), (5, "where the last class is absent: ")):
+    situations = {
+        "": (4, predicted),
+        "where the last class is absent: ": (5, predicted),
+        "where an absent class is predicted: ": (5, np.where(truth == 3, 4, predicted)),
+        "where the last class is never predicted: ": (4, np.where(predicted == 3, 0, predicted)),
+    }
+    for where, (classes, predicted) in situations.items():
         right = np.bincount(truth[truth == predicted], minlength=classes)
         true, said = (np.bincount(each.ravel(), minlength=classes) for each in (truth, predicted))
         recall = right / true
@@ -76,6 +82,9 @@ def recalls(answer: Callable) -> None:
             "that is the accuracy of 'this class or not'": 1
             - (true + said - 2 * right) / truth.size,
             "a class that is not there has no recall: NaN": np.nan_to_num(recall),
+            "a class that is there and never predicted has a recall of 0": np.where(
+                right > 0, recall, np.nan
+            ),
         }
         compare(answer(truth.copy(), predicted.copy(), classes), recall, mistakes, where)
 
@@ -135,9 +144,12 @@ def paired_difference(answer: Callable) -> None:
     generator = np.random.default_rng(3)
     other = pd.Series(generator.uniform(30, 90, 7), index=[f"case {n}" for n in range(7)])
     one = other + generator.normal(2, 3, 7)
-    for where in ("", "where a case has no value: "):
-        if where:
+    for lacking in ((), ("one",), ("one", "other")):
+        where = f"where a case has no value in {lacking[-1]}: " if lacking else ""
+        if "one" in lacking:
             one = one.mask(one.index == "case 2")
+        if "other" in lacking:
+            other = other.mask(other.index == "case 5")
         each = (one - other).dropna()
         mean, error, n = each.mean(), each.sem(), len(each)
         unpaired = np.hypot(one.sem(), other.sem())
@@ -178,7 +190,7 @@ def interval(answer: Callable) -> None:
             raise Wrong(f"shape {found.shape} found; two numbers are expected: low, high")
         reach = 1.96 * values.std() / np.sqrt(cases)
         width, off = np.diff(found)[0] / (2 * reach), (found.mean() - values.mean()) / reach
-        if 0.88 < width < 1.14 and abs(off) < 0.25:
+        if 0.94 < width < 1.075 and abs(off) < 0.25:
             continue
         mistakes = {
             "nothing is computed yet": np.isnan(width),
@@ -188,9 +200,9 @@ def interval(answer: Callable) -> None:
             "np.percentile counts from 0 to 100": width < 0.4 and found[1] < values.mean(),
             "much too narrow; take the mean of each row (axis=1)": width < 0.4,
             "that is the spread of the values, not of their mean": width > 3,
-            "that is more than 95 %; leave out 2.5 % at each end": width > 1.14,
+            "that is more than 95 %; leave out 2.5 % at each end": width > 1.075,
             "it does not lie around the mean": abs(off) >= 0.25,
-            "that is 90 %; leave out 2.5 % at each end": 0.78 < width < 0.88,
+            "that is less than 95 %; leave out 2.5 % at each end": 0.78 < width < 0.94,
             "that is about one standard error to each side; 95 % is two": 0.4 < width < 0.65,
         }
         why = [f": {reason}" for reason, holds in mistakes.items() if holds]
