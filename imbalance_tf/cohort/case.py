@@ -121,11 +121,14 @@ class Case:
                 f"{self.labels.shape}, brain {self.brain.shape}; (slices, rows, columns) are "
                 f"expected to be equal, and for images the modalities as a fourth axis"
             )
-        lowest = self.labels.min(initial=0) if self.labels.dtype.kind == "i" else 0
-        if not self.labels.size or lowest < 0:
-            found = f"a {lowest}" if lowest < 0 else "no voxel"
+        wide = self.labels.dtype not in (np.uint8, np.bool_)
+        extremes = [self.labels.min(initial=0), self.labels.max(initial=0)] if wide else []
+        wrong = [label for label in extremes if not 0 <= label <= 255]
+        if not self.labels.size or wrong:
+            found = f"a {wrong[0]}" if wrong else "no voxel"
             raise ValueError(
-                f"case '{self.id}': labels holds {found}; class numbers from 0 are expected"
+                f"case '{self.id}': labels holds {found}; class numbers from 0, at most 255, are "
+                f"expected"
             )
         affine = np.asarray(self.affine)
         known = affine.shape == (4, 4) and np.isfinite(affine).all()

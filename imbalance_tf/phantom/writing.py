@@ -75,7 +75,7 @@ def write_phantom_cohort(
         Millimetres, 1 to 10; time and disk space are proportional to the number of slices.
     disease
         ``"glioma"``, brain tumours; or ``"lesions"``, small lesions scattered through the white
-        matter, 0.1 to 5 % of the brain.
+        matter, 0.15 to 3 % of the brain, times `volume`.
     volume
         Factor on the volume of the disease: how rare it is. 0.1 to 2.
     contrast

@@ -90,7 +90,7 @@ def examine(
     A case is refused if one of its scans has the same content as a scan of an earlier case that is
     not refused.
     """
-    problems = dict(found.problems)
+    problems = {**found.closed, **found.problems}
     values: dict[str, list[int]] = {}  # the label values of each case that could be read
     scans: dict[str, Mapping[str, str]] = {}  # the digests of its scans, by modality
     for case, arrays in _arrays_of(found.cases, store):

@@ -39,12 +39,14 @@ class Found:
     """What a folder holds: its layout, its complete cases, and what is wrong with the others.
 
     `cases` are sorted by name; `problems` lists, by name of the case, what is missing or double;
-    `ignored` are folders with scans whose names are not recognised, one line each.
+    `closed`, by folder, why it cannot be looked into; `ignored` are folders with scans whose names
+    are not recognised, one line each.
     """
 
     layout: Layout
     cases: list[CaseFiles]
     problems: Mapping[str, list[str]]
+    closed: Mapping[str, list[str]]
     ignored: list[str]
 
     def first(self, count: int | None) -> "Found":
@@ -96,7 +98,7 @@ def find_cases(
             f"{folder} is a file; a folder of cases is expected: unpack it, if it is an archive"
         )
 
-    folders, problems = folders_under(folder)
+    folders, closed = folders_under(folder)
     if files:
         layout, named = PATTERNS, by_patterns(folder, folders, files)
     else:
@@ -108,7 +110,7 @@ def find_cases(
             f"files=... (command line: --file), with {CASE} for what tells the cases apart"
         )
         there = [f"not recognised: {line}" for line in unrecognised(folders, {})[:5]]
-        raise CohortError(folder, [none, *chain(*problems.values()), *there])
+        raise CohortError(folder, [none, *chain(*closed.values()), *there])
 
     counts = Counter(role for _, _, roles in named for role in roles)
     rare: list[str] = []
@@ -127,7 +129,7 @@ def find_cases(
     places: dict[str, list[tuple[Path, Roles]]] = defaultdict(list)
     for name, place, roles in named:
         places[name].append((place, roles))
-    cases = []
+    cases, problems = [], {}
     for name, held in sorted(places.items()):
         wrong = []
         for place, roles in held:
@@ -161,7 +163,7 @@ def find_cases(
         images = {role: roles[role][0] for role in modalities}
         cases.append(CaseFiles(name, images, roles["labels"][0], brain, layout.channels))
     known = {path: name for name, _, roles in named for paths in roles.values() for path in paths}
-    return Found(layout, cases, problems, unrecognised(folders, known))
+    return Found(layout, cases, problems, closed, unrecognised(folders, known))
 
 
 def _where(name: str, place: Path) -> str:

@@ -150,7 +150,7 @@ def _is_whole(roles: Roles) -> bool:
 
 
 def _name(place: Path, folder: Path) -> str:
-    """The name of a case: its folder's; with the grade if it is a number, which both grades use.
+    """The name of a case: its folder's; with the grade if both grades have folders of such a name.
 
     In BIDS, where every folder has the name "anat", that of subject and session.
     """
@@ -159,7 +159,8 @@ def _name(place: Path, folder: Path) -> str:
         entities := [part for part in place.absolute().parts[-3:] if re.match("(sub|ses)-", part)]
     ):
         return "_".join(entities)
-    if re.fullmatch(r"\d+", place.name) and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
+    in_both = re.fullmatch(r"\d+|brats_2013_pat\d+_\d+", place.name, re.I)
+    if in_both and re.fullmatch(r"HGG?|LGG?", place.parent.name, re.I):
         return f"{place.parent.name}_{place.name}"
     return place.name
 

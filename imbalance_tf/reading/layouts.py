@@ -60,7 +60,9 @@ class Layout:
             return folder
         # BraTS 2013, and some unpackers, put each file in its own folder: A/A_t1.nii/A_t1.nii
         parent = path.absolute().parent
-        inner = parent.name.startswith("VSD.") or parent.name.lower().endswith((".nii", ".nii.gz"))
+        inner = parent.name.startswith(("VSD.", "SMIR.")) or parent.name.lower().endswith(
+            (".nii", ".nii.gz")
+        )
         return path.parent.parent if inner else path.parent
 
 
@@ -128,7 +130,7 @@ BRATS = (
         name="BraTS 2013 and 2015",
         looks_like="<case>/VSD.Brain.XX.O.{MR_T1,MR_T1c,MR_T2,MR_Flair,OT}.<id>/*.mha",
         path=re.compile(
-            r"(?P<case>[^/]+)(/VSD[^/]+)?/VSD\.[^/]*\.(?P<role>mr_t1|mr_t1c|mr_t2|mr_flair|ot)"
+            r"(?P<case>[^/]+)(/(VSD|SMIR)[^/]+)?/(VSD|SMIR)\.[^/]*\.(?P<role>mr_t1|mr_t1c|mr_t2|mr_flair|ot)"
             r"\.[^/]*mha$",
             re.I,
         ),
@@ -252,8 +254,8 @@ def as_said(layout: Layout, paths: Iterable[Path]) -> Layout:
 def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:
     """What dataset.json says: the modality of each channel ("0000"), the name of each class ("1").
 
-    There are no channels without that file, or if it has one name for several of them (it says how
-    they are normalised): the numbers are the names then.
+    There are no channels without that file. If it has one name for several of them (it says how
+    they are normalised), the numbers are the names.
     """
     path = dataset / "dataset.json"
     if not os.path.lexists(path):
@@ -281,4 +283,4 @@ def said_of(dataset: Path) -> tuple[dict[str, str], dict[str, str]]:
         ) from error
     plain = {number: re.sub(r"[^a-z0-9]", "", name.lower()) for number, name in names.items()}
     names = {number: _MODALITIES.get(plain[number], name) for number, name in names.items()}
-    return names if len(set(names.values())) == len(names) else {}, classes
+    return names if len(set(names.values())) == len(names) else {n: n for n in names}, classes

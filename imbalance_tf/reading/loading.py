@@ -59,7 +59,8 @@ def load_cohort(
     -------
     Cohort
         Each case is cut to the box of its brain. It takes two bytes per voxel and modality, and
-        two more per voxel: on disk with a cache, else in memory.
+        two more per voxel (three with a cache, if the values of the files are no class numbers):
+        on disk with a cache, else in memory.
 
     Raises
     ------

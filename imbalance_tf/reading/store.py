@@ -149,7 +149,9 @@ class Store:
         if self.folder is None:
             return scheme.lookup[read.values]
         name = "-".join(map(str, scheme.values))
-        path = _entry(self.folder, files, seen_of(files)) / f"labels-{name}.bin"
+        entry = _entry(self.folder, files, seen_of(files))
+        # With the digest: the entry may by now be of scans that have replaced those that were read.
+        path = entry / f"labels-{name}-{read.digest[:16]}.bin"
         if not _is_sealed(path):
             try:
                 with alone(path.with_suffix(".lock")):
@@ -157,7 +159,7 @@ class Store:
                         write_whole(path, scheme.lookup[read.values].tobytes())
                         _seal(path)
             except OSError as error:
-                # A read-only folder, or none: the scans were replaced while they were read.
+                # A read-only folder; or none, on a system that does not make it for the lock.
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
                     raise
                 return scheme.lookup[read.values]

@@ -60,7 +60,7 @@ def open_scan(path: Path) -> Opened:
         if path.suffix.lower() == ".mha":
             return Opened(path, meta_image(path), True)
         image, notes = nifti_image(path)
-    except ScanError:
+    except (ScanError, MemoryError):
         raise
     except Exception as error:  # whatever is wrong with a file, it is this file that is wrong
         raise _unreadable(path, error) from error
@@ -109,7 +109,7 @@ def volume_of(
             data = np.asarray(turned.dataobj, dtype=np.float32).T
         if channels and data.ndim == 3:
             data = data[np.newaxis]
-    except ScanError:
+    except (ScanError, MemoryError):
         raise
     except Exception as error:
         raise _unreadable(path, error) from error

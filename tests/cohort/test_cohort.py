@@ -294,6 +294,10 @@ def test_the_fingerprint_follows_the_content(cohort):
         ({"origin": (1, 0, 0)}, r"go from \(1, 0, 0\) to \(4, 70, 61\); the scan has \(3, 70"),
         ({"origin": (-1, 0, 0)}, r"its arrays go from \(-1, 0, 0\)"),
         ({"labels": np.full((3, 70, 61), -1)}, "'small': labels holds a -1; class numbers from 0"),
+        *(  # a -1 without a sign, and one past what is cast to other types
+            ({"labels": np.full((3, 70, 61), label, dtype)}, f"'small': labels holds a {label}; cl")
+            for label, dtype in ((65535, "u2"), (65537, "i4"), (2**63, "u8"), (256, "i8"))
+        ),
         (
             {
                 "images": np.zeros((0, 9, 9, 2)),

@@ -136,6 +136,17 @@ def test_a_folder_that_may_not_be_entered_is_a_problem(case_folder, monkeypatch)
     assert "case_1: cannot be entered (Permission denied)" in problem
 
 
+@pytest.mark.parametrize("name", ["before", "zz after"])
+def test_a_folder_that_cannot_be_looked_into_is_none_of_the_first_cases(case_folder, name):
+    (case_folder / name).symlink_to(case_folder / "nowhere")
+    for folder in (case_folder, os.path.relpath(case_folder)):
+        with pytest.raises(CohortError, match=name):
+            load_cohort(folder, cases=2)
+        with pytest.warns(UserWarning, match="1 cases of .* are left out"):
+            cohort = load_cohort(folder, cases=2, on_error="skip")
+        assert cohort.case_ids == ("case_0", "case_1")
+
+
 def test_it_needs_no_tensorflow(case_folder):
     script = (
         "import sys\n"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imbalance_tf import check_folder, load_cohort
-from imbalance_tf.reading import content
+from imbalance_tf.reading import content, volumes
 from imbalance_tf.reading.headers import files_of
 
 from ..conftest import SHAPE, save
@@ -196,17 +196,28 @@ def test_a_file_name_of_two_lines_is_one_problem(case_folder):
     assert len(check_folder(case_folder).problems) == 1
 
 
-def test_too_little_memory_costs_the_case(case_folder, monkeypatch):
-    from imbalance_tf.reading import examining
+@pytest.mark.parametrize("step", ["unpacking", "turning"])
+def test_too_little_memory_costs_the_case(case_folder, monkeypatch, step):
+    """Wherever it ends: it is not the file that is wrong, and to fetch it again is no way out."""
+    affine = np.diag([-2.0, -2.0, 2.0, 1.0])
+    for path in (case_folder / "case_1").iterdir():
+        save(path, np.asarray(nib.load(path).dataobj), affine)
+    nifti_image, io_orientation = volumes.nifti_image, nib.io_orientation
 
-    read_case = examining.read_case
-
-    def greedy(case):
-        if case.case_id == "case_1":
+    def unpacking(path):
+        if path.parent.name == "case_1":
             raise MemoryError
-        return read_case(case)
+        return nifti_image(path)
 
-    monkeypatch.setattr(examining, "read_case", greedy)
+    def turning(found):
+        if np.allclose(found, affine):
+            raise MemoryError
+        return io_orientation(found)
+
+    if step == "unpacking":
+        monkeypatch.setattr(volumes, "nifti_image", unpacking)
+    else:
+        monkeypatch.setattr(nib, "io_orientation", turning)
     report = check_folder(case_folder)
     assert [case.case for case in report.cases] == ["case_0", "case_2"]
     assert "case_1_seg.nii.gz: its case needs more memory" in report.problems[0]

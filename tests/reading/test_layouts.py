@@ -58,12 +58,25 @@ def brats2012_in_one_folder(folder, labels):
 
 
 def brats2013(folder, labels):
-    for grade in ("HG", "LG"):
-        case = folder / grade / "0001"
+    _virtual_skeleton(folder, labels, "VSD", "HG", "LG", "0001")
+
+
+def brats2015(folder, labels):
+    """Its patients of 2013 have one name in both grades."""
+    _virtual_skeleton(folder, labels, "VSD", "HGG", "LGG", "brats_2013_pat0001_1")
+
+
+def brats2015_by_its_later_name(folder, labels):
+    _virtual_skeleton(folder, labels, "SMIR", "HGG", "LGG", "brats_2013_pat0001_1")
+
+
+def _virtual_skeleton(folder, labels, server, high, low, patient):
+    for grade in (high, low):
+        case = folder / grade / patient
         for number, modality in enumerate(("MR_T1", "MR_T1c", "MR_T2", "MR_Flair")):
-            name = f"VSD.Brain.XX.O.{modality}.{54512 + number}"
+            name = f"{server}.Brain.XX.O.{modality}.{54512 + number}"
             _mha(case / name / f"{name}.mha", _scan(labels))
-        name = "VSD.Brain_3more.XX.XX.OT.54517"
+        name = f"{server}.Brain_3more.XX.XX.OT.54517"
         _mha(case / name / f"{name}.mha", labels)
 
 
@@ -118,6 +131,8 @@ RELEASES = [
     (brats2012, "brats2012", {"edema": 1, "core": 2}),
     (brats2012_in_one_folder, "brats2012", {"edema": 1, "core": 2}),
     (brats2013, "brats2013", FIVE),
+    (brats2015, "brats2013", FIVE),
+    (brats2015_by_its_later_name, "brats2013", FIVE),
     (brats2017, "brats2017", {"necrosis + non-enhancing": 1, "edema": 2, "enhancing": 4}),
     (brats2017, "brats2013", FIVE),
     (brats2023, "brats2023", {"necrosis": 1, "edema": 2, "enhancing": 3}),
@@ -487,6 +502,30 @@ def test_the_channels_of_4d_files_are_in_the_order_of_their_dataset_json(tmp_pat
             for each, which in ((cohort, name), (as_it_is, own))
         )
         assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("names", [("MRI",) * 4, ("T1", "MRI", "MRI", "FLAIR")])
+def test_channels_of_4d_files_that_have_one_name_are_numbered(tmp_path, names):
+    """Not named as Task 1 has them, which would call the T1 of the second a FLAIR."""
+    decathlon(tmp_path, _labels((1, 2, 3)))
+    said = {"modality": dict(enumerate(names)), "labels": {}}
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    assert load_cohort(tmp_path).modalities == ("0000", "0001", "0002", "0003")
+
+
+def test_the_files_of_a_case_may_each_have_their_own_orientation(tmp_path, write_case):
+    case = write_case(tmp_path, "a")
+    alike = load_cohort(tmp_path)
+    for role, codes in {"t1": "RAS", "seg": "PIR"}.items():  # flair stays as it is, LPS
+        path = case / f"a_{role}.nii.gz"
+        image, wanted = nib.load(path), nib.orientations.axcodes2ornt(codes)
+        own = nib.io_orientation(image.affine)
+        nib.save(image.as_reoriented(nib.orientations.ornt_transform(own, wanted)), path)
+    turned = load_cohort(tmp_path)
+    assert nib.load(case / "a_seg.nii.gz").shape != nib.load(case / "a_flair.nii.gz").shape
+    assert turned.fingerprint == alike.fingerprint
+    assert np.array_equal(turned[0].images, alike[0].images)
+    assert np.array_equal(turned[0].labels, alike[0].labels)
 
 
 def test_datasets_whose_channels_have_another_order_are_refused(tmp_path):

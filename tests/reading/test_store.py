@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from imbalance_tf import CohortError, LabelScheme, load_cohort
-from imbalance_tf.reading import examining, store
+from imbalance_tf.reading import examining, loading, store
 
-from ..conftest import save
+from ..conftest import SHAPE, save
 
 
 @pytest.fixture
@@ -391,9 +391,59 @@ def test_several_processes_may_write_the_labels_at_once(tmp_path, write_case):
         write_case(tmp_path / "cases", f"case_{number}", seed=number, values=(0, 1, 2, 4))
     printed = _loads_at_once(tmp_path / "cases", tmp_path / "cache", 3)
     assert len({lines.splitlines()[-1] for lines in printed}) == 1
-    labels = {path.name for path in (tmp_path / "cache").rglob("labels-*")}
-    assert labels == {"labels-0-1-2-4.bin", "labels-0-1-2-4.json"}
-    assert len(list((tmp_path / "cache").rglob("labels-*.bin"))) == 12
+    labels = [path.name for path in (tmp_path / "cache").rglob("labels-*")]
+    assert {name[:14] for name in labels} == {"labels-0-1-2-4"}
+    assert sorted(name[31:] for name in labels) == [".bin"] * 12 + [".json"] * 12
+
+
+def test_labels_of_a_scan_that_was_replaced_are_not_kept_with_the_new_one(
+    tmp_path, write_case, monkeypatch
+):
+    """Another process may put the entry of the new scan while this one has read the older."""
+    folder, cache = tmp_path / "cases", tmp_path / "cache"
+    path = write_case(folder, "a", values=(0, 1, 2, 4)) / "a_seg.nii.gz"
+    examine = loading.examine
+
+    def examine_and_correct(*arguments):
+        examined = examine(*arguments)
+        monkeypatch.undo()
+        labels = np.asarray(nib.load(path).dataobj)
+        save(path, np.where(labels == 1, 4, labels).astype(np.uint8))
+        with monkeypatch.context() as patch:  # it puts the entry, and is killed before its labels
+            patch.setattr(store.Store, "case", None)
+            with pytest.raises(TypeError):
+                load_cohort(folder, scheme="brats2017", cache=cache)
+        return examined
+
+    monkeypatch.setattr(loading, "examine", examine_and_correct)
+    load_cohort(folder, scheme="brats2017", cache=cache)
+    again = load_cohort(folder, scheme="brats2017", cache=cache)
+    _same(again, load_cohort(folder, scheme="brats2017"))
+
+
+def test_another_order_of_the_channels_is_another_entry(tmp_path):
+    """The files and what they are for are the same: dataset.json alone was corrected."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[10:20, 10:20, 4:8] = 1
+    stack = np.zeros((*SHAPE, 2), np.float32)
+    brain = stack[5:35, 5:30, 2:10]
+    brain[:] = np.random.default_rng(0).normal(300, 40, brain.shape)
+    save(tmp_path / "cases" / "imagesTr" / "a.nii.gz", stack)
+    save(tmp_path / "cases" / "labelsTr" / "a.nii.gz", labels)
+    scheme = LabelScheme("own", ("healthy", "lesion"), (0, 1), {"lesion": ("lesion",)})
+    for order in (("T1w", "FLAIR"), ("FLAIR", "T1w")):
+        said = {"modality": dict(enumerate(order))}
+        (tmp_path / "cases" / "dataset.json").write_text(json.dumps(said))
+        cached = load_cohort(tmp_path / "cases", scheme=scheme, cache=tmp_path / "cache")
+        _same(cached, load_cohort(tmp_path / "cases", scheme=scheme))
+
+
+def test_entries_of_another_version_are_read_again(case_folder, tmp_path, reads, monkeypatch):
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    reads.clear()
+    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
+    load_cohort(case_folder, cache=tmp_path / "cache")
+    assert sorted(reads) == ["case_0", "case_1", "case_2"]
 
 
 def test_without_a_cache_a_case_holds_its_brain_alone(case_folder):
