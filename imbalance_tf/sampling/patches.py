@@ -143,15 +143,15 @@ def patch_dataset(
     def cutter(name, fill, *channels):
         volumes = [getattr(case, name) for case in cohort]
         shape = (batch_size, patch_size, patch_size, *channels)
-        buffers = Buffers(shape, volumes[0].dtype)
+        # TensorFlow takes memory as it is, in whatever order a file had its bytes.
+        dtype = np.result_type(*{volume.dtype for volume in volumes}).newbyteorder("=")
+        buffers = Buffers(shape, dtype)
 
         def cut(centres):
             return cut_patches(volumes, centres, patch_size, fill=fill, out=buffers.take())
 
         def tensor(centres):
-            patches = tf.numpy_function(
-                waited_for(cut), [centres], volumes[0].dtype, stateful=False
-            )
+            patches = tf.numpy_function(waited_for(cut), [centres], dtype, stateful=False)
             patches.set_shape(shape)
             return patches
 

@@ -1,5 +1,6 @@
 """Arm: one way to train and decide, as data; and the arms that this project compares."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_type_hints
@@ -15,9 +16,10 @@ from imbalance_tf.cohort.arguments import (
 
 from .batches import Balanced, Mixed, Random, Sampling, Smote
 from .decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
+from .folder import refusing
 from .losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from .networks import Network, PatchCNN, UNet
-from .parts import Part, absent_methods
+from .parts import Part, absent_methods, rebuilt
 
 
 @dataclass(frozen=True)
@@ -225,11 +227,24 @@ def arm_named(arm: "str | Arm | TwoStage") -> Arm | TwoStage:
 
 
 def expect_finished(arm: Arm | TwoStage) -> None:
-    """ValueError if a part of an arm lacks a method without which it cannot be trained."""
+    """ValueError if a part of an arm lacks a method without which it cannot be trained, or could
+    not be made again when its run is read."""
     for part in vars(arm).values():
         if isinstance(part, Arm):
             expect_finished(part)
-        elif missing := absent_methods(type(part)):
+            continue
+        if isinstance(part, Part):
+            described = json.loads(json.dumps(part.described()))
+            way_out = (
+                "a dataclass is expected that keeps its settings as they were given, as numbers, "
+                "text, parts and tuples; what follows from them is computed in a property"
+            )
+            what = f"arm '{arm.name}': {type(part).__name__} is not the same again from {described}"
+            with refusing(ValueError, what, way_out):
+                again = json.loads(json.dumps(rebuilt(described).described()))
+                if again != described:
+                    raise ValueError(f"it has {again}")
+        if missing := absent_methods(type(part)):
             kind = next(base for base in type(part).__mro__ if missing[0] in vars(base))
             raise ValueError(
                 f"arm '{arm.name}': {type(part).__name__} gives no {', '.join(missing)}; "

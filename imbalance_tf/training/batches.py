@@ -133,6 +133,8 @@ class Balanced(Sampling):
     def class_shares(self, counts, names):
         if not isinstance(self.shares, float):
             return as_shares(self.shares, names)
+        if len(names) == 1:  # the second of two classifiers may have one kind to name
+            return np.ones(1)
         majority = counts.argmax()
         rest = np.ones(len(names)) if self.minorities == "equal" else counts.astype(float)
         rest[majority] = 0
@@ -161,8 +163,9 @@ class Mixed(Sampling):
         expect(between, "a share between 0 and 1", foreground=self.foreground)
 
     def class_shares(self, counts, names):
-        minorities = len(names) - 1  # none, if the second of two classifiers has one kind to name
-        forced = np.full(len(names), 1 / max(1, minorities))
+        if len(names) == 1:  # as in `Balanced`
+            return np.ones(1)
+        forced = np.full(len(names), 1 / (len(names) - 1))
         forced[counts.argmax()] = 0
         return self.foreground * forced + (1 - self.foreground) * counts / counts.sum()
 

@@ -122,6 +122,7 @@ class HardExampleMining(keras.callbacks.Callback):
         self.threshold = probability(threshold=threshold)
         self.candidates_per_class = candidates_of(candidates_per_class=candidates_per_class)
         self.classes = names
+        expect(self._mined_classes(), "a class that the sampler samples", classes=list(names))
         self._mined_for: int | None = None
 
     def set_model(self, model):

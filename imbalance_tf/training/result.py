@@ -159,4 +159,8 @@ def load_model(path: Path) -> Any:
 
     start()
     layers = {"ChannelBias": ChannelBias}
-    return keras.models.load_model(path, custom_objects=layers, compile=False)
+    model = keras.models.load_model(path, custom_objects=layers, compile=False)
+    # Keras does not save it, and a Sequential without it takes patches of any size: see patch_cnn.
+    if isinstance(model, keras.Sequential) and None not in model.input_shape[1:]:
+        model.input_spec = keras.layers.InputSpec(shape=model.input_shape, name="patches")
+    return model

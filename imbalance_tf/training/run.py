@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imbalance_tf._tensorflow import expect_logits, keras, start, tf
+from imbalance_tf._tensorflow import keras, start, tf
 from imbalance_tf.cohort.cohort import Cohort
 from imbalance_tf.cohort.disk import digest, room_for, write_whole
 from imbalance_tf.cohort.names import shown
@@ -24,6 +23,7 @@ from .folder import read_config, read_history, refuse_damaged, refuse_spent, ref
 from .mining import HardExampleMining
 from .result import load_model
 from .task import Task, task_of
+from .unfit import refuse_unfit, save_model
 
 
 class Prepared:
@@ -90,40 +90,19 @@ class Prepared:
                 precision=config.precision,
             )
         loss = arm.loss.build(self.shares)
-        self._refuse_unfit(model, loss)
+        modalities, names = self.cohort.modalities, self.task.names
+        refuse_unfit(self.training, model, loss, channels=len(modalities), names=names)
         decay = keras.optimizers.schedules.CosineDecay(
             config.learning_rate, config.epochs * config.steps
         )
         model.compile(
             optimizer=keras.optimizers.Adam(decay),
             loss=loss,
-            metrics=["accuracy"],
+            # By name it would be that of a yes or no, where a second classifier has one kind.
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             steps_per_execution=10,  # the same weights to the last bit, a tenth faster
         )
         return model
-
-    def _refuse_unfit(self, model: keras.Model, loss: Any) -> None:
-        """ValueError if network or loss, of whoever made them, do not give what is trained with."""
-        config, arm = self.training.config, self.training.arm
-        side, channels = config.patch_size, len(self.cohort.modalities)
-        patches = np.random.default_rng(0).normal(size=(3, side, side, channels))
-        labels = np.zeros((3, side, side) if arm.network.target == "patch" else 3, np.int32)
-        ours = "Network.build and Loss.build say what is expected"
-        with refusing(ValueError, f"arm '{arm.name}' cannot be trained", ours):
-            logits = model(patches.astype(np.float32), training=False)
-            expected = (*labels.shape, len(self.task.names))
-            if tuple(logits.shape) != expected:
-                raise ValueError(
-                    f"{type(arm.network).__name__} gives {tuple(logits.shape)} for 3 patches of "
-                    f"{side}x{side}; {expected} is expected, logits of {list(self.task.names)}"
-                )
-            expect_logits(model, logits)
-            costs = np.shape(keras.losses.get(loss)(tf.constant(labels), logits))
-            if costs not in ((), labels.shape):
-                raise ValueError(
-                    f"{type(arm.loss).__name__} gives {costs} for labels {labels.shape}; as many "
-                    f"are expected, or one number"
-                )
 
 
 def train(training: Training, cohort: Cohort, partial: Path, base: Path | None) -> dict[str, Any]:
@@ -262,9 +241,7 @@ def _save_whole(model: keras.Model, path: Path, keep: Callable[[Path], None]) ->
     saving = path.with_name("saving.keras")
     size = 12 * model.count_params() + 100_000  # with the two moments of Adam; and its description
     with room_for(path.parent, f"the model {path.name}", size):
-        with warnings.catch_warnings():  # Keras' own, under NumPy 2; to some they are errors
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model.save(saving)
+        save_model(model, saving)
         keep(saving)
         os.replace(saving, path)
 

@@ -1,11 +1,19 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from imbalance_tf import AIR, BalancedSampler, HardExampleSampler, RandomSampler, patch_dataset
+from imbalance_tf import (
+    AIR,
+    BalancedSampler,
+    Cohort,
+    HardExampleSampler,
+    RandomSampler,
+    patch_dataset,
+)
 from imbalance_tf.sampling.patches import cut_patches
 
 from ..conftest import at, relabelled
@@ -221,3 +229,31 @@ for _ in range(5):
     finally:
         for script in scripts:
             script.kill()
+
+
+@pytest.mark.parametrize(("images", "labels"), [(">f2", ">i2"), (">f4", ">u2"), ("<f4", "u1")])
+def test_the_order_of_bytes_changes_no_patch(cohort, images, labels):
+    """As of a NIfTI file of another machine; TensorFlow takes memory as it is."""
+    other = Cohort(
+        [replace(case, images=case.images.astype(images), labels=case.labels.astype(labels))
+         for case in cohort],
+        cohort.scheme,
+        cohort.modalities,
+    )  # fmt: skip
+    sizes = {"steps": 1, "batch_size": 20, "patch_size": 24, "target": "patch"}
+    for one, swapped in zip(
+        patch_dataset(BalancedSampler(cohort, seed=0), **sizes).take(1),
+        patch_dataset(BalancedSampler(other, seed=0), **sizes).take(1),
+        strict=True,
+    ):
+        for mine, theirs in zip(one, swapped, strict=True):
+            assert np.array_equal(mine.numpy().astype(float), theirs.numpy().astype(float))
+
+
+def test_cases_of_several_precisions_are_not_cut_to_the_first(cohort):
+    large = replace(cohort[1], images=np.full(cohort[1].images.shape, 1e6, np.float32))
+    mixed = Cohort([cohort[0], large], cohort.scheme, cohort.modalities)
+    sizes = {"steps": 1, "batch_size": 50, "patch_size": 24}
+    ((patches, _),) = patch_dataset(RandomSampler(mixed, seed=0), **sizes)
+    assert patches.dtype == "float32"
+    assert patches.numpy().max() == 1e6

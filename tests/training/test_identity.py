@@ -4,6 +4,10 @@ import copy
 import importlib.util
 import itertools
 import json
+import linecache
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -327,6 +331,145 @@ def test_no_constant_of_an_own_part_is_overlooked(define, typed, number):
         return namespace["Mine"]().described()
 
     assert described(HIDDEN.replace(number, "9.0")) != described(HIDDEN) == described(HIDDEN)
+
+
+USED = {
+    "a dict with numbers as keys": ("W = {0: 1.0, 1: 2.0}", "W"),
+    "a list of dicts": ("W = [{0: 2.0}]", "W"),
+    "a set": ("W = {'a', 2.0}", "W"),
+    "a range": ("W = range(int(2.0))", "W"),
+    "a complex number": ("W = 2.0j", "W"),
+    "an array": ("W = np.array([2.0])", "W"),
+    "an enumeration": ("class W(Enum):\n    A = 2.0", "W.A"),
+    "a function in a dict": ("def a(x):\n    return 2.0\nW = {'a': a}", "W['a']"),
+    "a lambda of a constant": ("K = 2.0\nW = lambda x: K", "W(1)"),
+    "what keeps its values": ("@lru_cache\ndef w(x):\n    return 2.0", "w(1)"),
+    "a compiled function": (
+        "import tensorflow as tf\n@tf.function\ndef w(x):\n    return 2.0",
+        "w",
+    ),
+    "a function with an argument given": (
+        "def a(x, y):\n    return x\nW = partial(a, 2.0)",
+        "W(1)",
+    ),
+    "a wrapped function": (
+        "def twice(f):\n    @wraps(f)\n    def inner(x):\n        return f(x) * 2.0\n"
+        "    return inner\n@twice\ndef w(x):\n    return x",
+        "w(1)",
+    ),
+    "a wrapper": (
+        "def times(k):\n    def wrap(f):\n        @wraps(f)\n        def inner(x):\n"
+        "            return f(x) * k\n        return inner\n    return wrap\n"
+        "@times(2.0)\ndef w(x):\n    return x",
+        "w(1)",
+    ),
+    "an object": ("class A:\n    def __init__(self, x):\n        self.x = x\nW = A(2.0)", "W.x"),
+    "a record": ("@dataclass\nclass A:\n    x: float\nW = A(2.0)", "W.x"),
+    "a loss of Keras": (
+        "import keras\nW = keras.losses.CategoricalFocalCrossentropy(gamma=2.0)",
+        "W",
+    ),
+    "an attribute of a class": ("K = 2.0\nclass A:\n    x = K", "A.x"),
+    "a method of a class": ("K = 2.0\nclass A:\n    def f(self):\n        return K", "A().f()"),
+    "a constant in a class in a method": ("K = 2.0", "type('A', (), {'x': K})"),
+}
+USES_IT = """
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache, partial, wraps
+import numpy as np
+from imbalance_tf.training.losses import Loss
+
+{defined}
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    def build(self, shares):
+        class Inner:
+            kept = {used}
+        return {used}
+"""
+MEMBERS = """
+from dataclasses import dataclass
+from imbalance_tf.training.losses import Loss
+
+K, L = 2.0, 3.0
+
+def f(x):
+    return 4.0
+
+@dataclass(frozen=True)
+class Mine(Loss):
+    gamma = K
+    weights = {0: 5.0}
+    pair = (f, 6.0)
+    static = staticmethod(f)
+
+    def build(self, shares, g=f):
+        class Inner:
+            kept = L
+        return Inner
+"""
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("what", USED)
+def test_whatever_an_own_part_uses_counts(define, typed, what):
+    """Keys, caches, wrappers, objects: a change in any of them is another model."""
+    defined, used = USED[what]
+    source = USES_IT.format(defined=defined, used=used)
+
+    def described(source):
+        if not typed:
+            return define(source)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["Mine"]().described()
+
+    assert described(source.replace("2.0", "9.0")) != described(source) == described(source)
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("number", ["2.0", "3.0", "4.0", "5.0", "6.0"])
+def test_whatever_an_own_part_has_counts(define, typed, number):
+    def described(source):
+        if not typed:
+            return define(source)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["Mine"]().described()
+
+    assert described(MEMBERS.replace(number, "9.0")) != described(MEMBERS) == described(MEMBERS)
+
+
+def test_the_identity_of_an_own_part_is_the_same_in_another_process():
+    """A place in memory, or the order of a set, must not enter it."""
+    script = f"namespace = {{'__name__': '__main__'}}; exec({MEMBERS!r}, namespace); "
+    script += "print(namespace['Mine']().described())"
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+
+
+def test_a_file_that_is_edited_meanwhile_changes_no_identity_of_what_runs(tmp_path, monkeypatch):
+    """In memory stands the older code, and a study asks for the identity of each of its runs."""
+    path = tmp_path / "own_arms.py"
+    path.write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = importlib.import_module("own_arms").Mine()
+    before = mine.described()
+    path.write_text(SOURCE.replace("** 2", "** 4"))
+    linecache.checkcache()
+    assert mine.described() == before
+    monkeypatch.delitem(sys.modules, "own_arms")
 
 
 @pytest.mark.parametrize("typed", [False, True])
