@@ -12,8 +12,10 @@ killed, or all of it; of the notebooks, the process that executes them.
 All files must hold the same bytes, but for what holds times: the date in ``model.keras`` (its
 weights and its description are compared), ``seconds`` and the digests in the ``config.json`` of a
 training, the time in the ``arrays.json`` of a store, executed notebooks and their pages (which also
-say that runs were read). Needs a system with fork. Prints a line per kill and a table, writes
-``benchmarks/kills.json``, and fails if one differs.
+say that runs were read), the ``time`` in any ``config.json``, and of the table of a study the
+``seconds`` and the folder in its command. Needs a system with fork. Prints a line per kill and a
+table, writes ``benchmarks/kills.json``, by the situations that were asked for, and fails if one
+differs.
 """
 
 import contextlib
@@ -85,6 +87,11 @@ def notebooks(cohort: Path, out: Path, **_):
     command_line(arguments, standalone_mode=False)
 
 
+def typed(cohort: Path, out: Path, **_):
+    arguments = ["study", "paper", "--profile", "smoke", "--folds", "2", "--data", str(cohort)]
+    command_line([*arguments, "--out", str(out)], standalone_mode=False)
+
+
 SITUATIONS = {
     "cohort": lambda cohort, out, **_: write_phantom_cohort(
         out / "phantom", cases=3, slice_thickness=10, progress=False
@@ -93,6 +100,7 @@ SITUATIONS = {
     **{arm: partial(train, arm) for arm in (*ARMS, "two classifiers")},
     "scoring": partial(train, "random"),  # begun with the training finished
     "study": study,
+    "study at the command line": typed,
     "notebooks": notebooks,
 }
 
@@ -196,7 +204,11 @@ def comparable(path: Path):
     elif path.name == "config.json":
         kept = json.loads(content)
         kept.get("spent", {}).pop("seconds", None)
-        return {key: kept[key] for key in kept if key not in ("files", "digest")}
+        return {key: kept[key] for key in kept if key not in ("files", "digest", "time")}
+    elif path.parent.name == "studies" and path.suffix == ".csv":
+        lines = content.decode().splitlines(keepends=True)
+        kept = pd.read_csv(path, comment="#").drop(columns="seconds")
+        return [*(line for line in lines[:4] if str(path.parents[1]) not in line), kept.to_csv()]
     elif path.suffix == ".json" and path.with_suffix(".bin").exists():
         size, _, digest = json.loads(content)
         return [size, digest]
@@ -238,8 +250,10 @@ def main(situations, kills, seed):
             counts = {name: row[row > 0].to_dict() for name, row in table.iterrows()}
             minutes = round((time.monotonic() - begun) / 60, 1)
             report = {"seed": seed, "minutes": minutes, "done": len(results), "not the same": lost}
-            text = json.dumps(report | {"kills": counts}, indent=2)
-            Path(__file__).with_suffix(".json").write_text(text + "\n")
+            kept = Path(__file__).with_suffix(".json")
+            reports = json.loads(kept.read_text()) if kept.exists() else {}
+            reports[", ".join(situations) or "all"] = report | {"kills": counts}
+            kept.write_text(json.dumps(reports, indent=2) + "\n")
     click.echo(f"{table.to_string()}\n{kills - len(lost)} of {kills} ended in the same files")
     sys.exit(bool(lost))
 

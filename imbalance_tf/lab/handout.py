@@ -15,13 +15,15 @@ import nbformat
 from tqdm import tqdm
 
 from imbalance_tf.cohort.disk import refuse_unwritable, room_for, whole_folder
+from imbalance_tf.cohort.errors import CohortError
 from imbalance_tf.training.arms import PAPER_ARMS
 from imbalance_tf.training.folder import complete, refusing
 from imbalance_tf.training.result import ExperimentResult
+from imbalance_tf.training.study_table import read_study
 
 from .exercises import built
 from .notebooks import ON_THE_PAPER, notebook_paths
-from .pages import SETTINGS
+from .settings import SETTINGS
 from .workspace import open_lab
 
 __all__ = ["write_handout"]
@@ -157,7 +159,10 @@ def _results(out: Path, settings: dict) -> dict[str, bytes]:
             trained[path.parent] = json.loads(path.read_text())["train"]["fingerprint"]
     for cohort in sorted(path.parent for path in out.glob("[!.]*/cohort.json")):
         counts = {0, settings["test_cases"]}
-        labs = [open_lab(**asked, data=cohort, out=out, test_cases=count) for count in counts]
+        try:
+            labs = [open_lab(**asked, data=cohort, out=out, test_cases=count) for count in counts]
+        except CohortError:  # of a study that was stopped; the lab's own was opened before
+            continue
         used = [run for run in trained if trained[run] in {lab.train.fingerprint for lab in labs}]
         for scores in (path.parent for run in used for path in run.glob("[!.]*/config.json")):
             ExperimentResult.read(scores)  # refuses what is not whole
@@ -165,6 +170,9 @@ def _results(out: Path, settings: dict) -> dict[str, bytes]:
             found = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
             files += [path for path in found if folder != cohort or path.suffix != ".gz"]
             scans += [path for path in found if folder == cohort and path.suffix == ".gz"]
+    for path in sorted(out.glob("studies/[!.]*.csv")):
+        if not any(Path(word).is_absolute() for word in read_study(path)[1]["command"].split()):
+            files.append(path)  # else it is about a folder of the teacher
     contents = {path: path.read_bytes() for path in files}
     with ThreadPoolExecutor(2) as pool:
         packed = tqdm(pool.map(_packed, scans), "packing scans", len(scans), disable=None)

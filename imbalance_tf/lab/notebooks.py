@@ -162,6 +162,10 @@ def execute_notebook(source: Path, out: Path, parameters: Mapping[str, object]) 
             f"{sys.executable} -m ipykernel_launcher. IPYTHONDIR and JUPYTER_RUNTIME_DIR, if they "
             f"are set, have to be folders that can be written"
         ) from error
+    except BaseException:  # stopped
+        if executed.exists():  # a finished one is worth more than a part of the same
+            running.unlink(missing_ok=True)
+        raise
     finally:
         solved.unlink(missing_ok=True)
         if _is_whole(running):

@@ -15,10 +15,12 @@ from nbconvert import HTMLExporter
 from imbalance_tf.cohort.disk import write_whole
 from imbalance_tf.training.folder import refusing
 
-__all__ = ["SETTINGS", "TABLE", "write_page", "write_start_page"]
+from .settings import SETTINGS
+
+__all__ = ["TABLE", "write_page", "write_start_page"]
 
 _LINK = r"\]\((\d\d_\w+)\.ipynb"  # to another notebook
-SETTINGS, TABLE = "lab.json", "dice_comparison.csv"
+TABLE = "dice_comparison.csv"
 _STYLE = """
 :root { color-scheme: light dark }
 body { background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif;

@@ -19,8 +19,9 @@ from imbalance_tf.training.result import ExperimentResult
 
 from .estimate import Forecast, estimate_hours
 from .notebooks import NotebookError, execute_notebook
-from .pages import SETTINGS, TABLE, write_start_page
+from .pages import TABLE, write_start_page
 from .profiles import TEST_SHARE
+from .settings import SETTINGS, refuse_other_settings
 from .workspace import open_lab
 
 __all__ = ["run_lab"]
@@ -180,8 +181,7 @@ def _compare(out: Path, folders: dict[str, Path], scheme: LabelScheme) -> None:
 
 def _refuse_other_results(out: Path, settings: dict) -> None:
     """FileExistsError if the folder holds results of other settings, or a person's own files."""
-    kept = out / SETTINGS
-    if not kept.exists():
+    if not (out / SETTINGS).exists():
         # Notebooks in which somebody worked may have left runs there, which are used.
         mine = ("notebooks", "html", "figures", TABLE)
         if there := [name for name in mine if (out / name).exists()]:
@@ -190,18 +190,4 @@ def _refuse_other_results(out: Path, settings: dict) -> None:
                 f"folder with --out"
             )
         return
-    try:
-        found = {**json.loads(kept.read_text())}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"{kept} is damaged ({error}). If these are the results of this command, let it hold "
-            f"{json.dumps(settings)}; else choose another folder with --out"
-        ) from error
-    # A setting that is missing was not known then, and so had its default: nothing, or 0.
-    if different := [key for key in settings if (found.get(key) or 0) != (settings[key] or 0)]:
-        was = ", ".join(f"{key}={found.get(key)!r}" for key in different)
-        now = ", ".join(f"{key}={settings[key]!r}" for key in different)
-        raise FileExistsError(
-            f"{out} holds the results of a run with {was}; this one has {now}. "
-            f"Choose another folder with --out"
-        )
+    refuse_other_settings(out, settings)

@@ -23,6 +23,7 @@ from imbalance_tf.training.parts import kinds_of
 from imbalance_tf.training.studies import STUDIES, Study, study_named
 from imbalance_tf.training.study_table import write_study
 
+from .settings import refuse_other_settings
 from .workspace import Lab, open_lab
 
 __all__ = ["carry_out", "study_of", "written_claims", "written_table"]
@@ -124,6 +125,7 @@ def carry_out(
     """
     from imbalance_tf.evaluation import figures
 
+    refuse_other_settings(out, settings)
     lab = open_lab(**settings, out=out)
     study = study.fitted(len(lab.cohort))
     click.secho(study.question, bold=True)
@@ -142,7 +144,7 @@ def carry_out(
     except PermissionError as error:  # of runs that a teacher shares
         click.echo(f"\n{error}")
         return results
-    write_study(results, table, command=command, precision=lab.config("balanced").precision)
+    write_study(results, table, command=command)
     drawn = results
     if "cohort" in results:
         drawn = results.assign(arm=results["cohort"] + ": " + results["arm"], cohort="all")

@@ -140,8 +140,8 @@ class Lab:
         if not self.synthetic or getattr(self.opener, "func", None) is _read:  # data= was given
             raise ValueError(f"study '{study.name}' is about embedded cohorts; leave data= out")
         tables = []
-        for name, settings in study.cohorts.items():
-            print(f"cohort: {name}")
+        for number, (name, settings) in enumerate(study.cohorts.items(), start=1):
+            print(f"cohort {number} of {len(study.cohorts)}: {name}", flush=True)
             opener = partial(_embedded_cohort, self.profile, self.seed, self.out, **settings)
             with _resumable():
                 cohort = opener if client else opener()

@@ -6,6 +6,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -222,7 +223,22 @@ def _named(cohort: Cohort) -> dict[str, Any]:
 
 def _provenance() -> dict[str, str]:
     """What does not decide a run, but is good to know about it."""
-    return {"imbalance_tf": version("imbalance_tf"), "machine": platform.machine()}
+    return {
+        "imbalance_tf": version("imbalance_tf"),
+        "processor": _processor(),
+        "host": platform.node(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    """The name of the processor, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
 
 
 def _different(found: dict[str, Any], asked: dict[str, Any]) -> list[tuple[str, Any, Any]]:

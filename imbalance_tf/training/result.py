@@ -42,7 +42,7 @@ class ExperimentResult:
         One row per test case; regions, then classes. Dice, and predicted over true volume.
     spent : mapping
         ``seconds`` of training, ``patches`` trained on, ``mined`` (patches classified to find the
-        hard ones), and the ``precision`` of the training.
+        hard ones), and the ``precision`` and ``processor`` of the training.
     """
 
     folder: Path
@@ -125,13 +125,14 @@ class ExperimentResult:
         histories, spent = [history for history, _ in read], [about["spent"] for _, about in read]
         if len(steps) > 1:
             histories = [table.assign(training=number) for number, table in enumerate(histories)]
+        processor = read[-1][1].get("processor", "unknown")  # runs of before do not say it
         whole = {key: sum(each[key] for each in spent) for key in ("seconds", "patches", "mined")}
         return cls(
             folder=folder,
             trainings=trainings,
             config=ExperimentConfig.from_description(described),
             history=pd.concat(histories, ignore_index=True),
-            spent={**whole, "precision": spent[-1]["precision"]},
+            spent=whole | {"precision": spent[-1]["precision"], "processor": processor},
             dice=dice,
             volume_ratios=ratios,
         )

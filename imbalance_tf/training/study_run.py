@@ -97,7 +97,7 @@ def run_study(
         One row per run, test case and region (or class): ``study``, ``arm``, ``batches`` (of the
         training), ``fold``, ``seed``, ``case``, ``region``, ``dice``, ``volume ratio`` (predicted
         over true), ``seconds`` (of training), ``patches`` (trained on), ``mined`` (classified to
-        find hard ones).
+        find hard ones), ``precision`` and ``processor``.
 
     Examples
     --------
@@ -135,9 +135,9 @@ def run_study(
         _refuse_absent(run, opened)
     missing = [run for run in runs if not run_folder(*run.arguments(opened)).exists()]
     if missing and client is None:
-        _report(((run, _seconds(run, opened)) for run in missing), len(missing))
+        _report(((run, _seconds(run, opened)) for run in missing), missing)
     elif missing:
-        _report(_on_workers(missing, cohort, client), len(missing))
+        _report(_on_workers(missing, cohort, client), missing)
         for run in missing:
             remove_private(*run.arguments(opened))
     return pd.concat([_rows(study, run, opened) for run in runs], ignore_index=True)
@@ -159,14 +159,37 @@ def _refuse_absent(run: _Run, cohort: Cohort) -> None:
             )
 
 
-def _report(done: Iterator[tuple[_Run, float]], runs: int) -> None:
+def _report(done: Iterator[tuple[_Run, float]], runs: Sequence[_Run]) -> None:
     """Print a line for every run as it ends, with the time left at the speed so far."""
-    begun = time.monotonic()
-    for number, (run, seconds) in enumerate(done, start=1):
-        left = (time.monotonic() - begun) / number * (runs - number) / 60
+    begun, finished = time.monotonic(), list[tuple[_Run, float]]()
+    for run, seconds in done:
+        finished.append((run, seconds))
+        left = _left(finished, runs, time.monotonic() - begun) / 60
         unit = "minutes" if round(left) > 1 else "minute"
         more = f"; about {left:.0f} {unit} left" if left >= 1 else ""
-        print(shown(f"[{number}/{runs}] {run}: {seconds:.0f} s{more}"), flush=True)
+        print(shown(f"[{len(finished)}/{len(runs)}] {run}: {seconds:.0f} s{more}"), flush=True)
+
+
+def _left(finished: list[tuple[_Run, float]], runs: Sequence[_Run], elapsed: float) -> float:
+    """Seconds until all are finished, of which those of `finished` took so many.
+
+    By what a batch of the same arm took, or of all arms before its first run: a study of several
+    lengths begins with the shortest, and the others do not take as little.
+    """
+    done = [run for run, _ in finished]
+    left = 0.0
+    for run in runs:
+        if run not in done:
+            alike = [each for each in finished if each[0].config.arm == run.config.arm] or finished
+            pace = sum(took for _, took in alike) / sum(_batches(each) for each, _ in alike)
+            left += pace * _batches(run)
+    return left * elapsed / max(sum(took for _, took in finished), 1e-9)  # several run at once
+
+
+def _batches(run: _Run) -> int:
+    """Of all trainings of a run."""
+    steps = (step.config for each in run.config.trainings() for step in each.chain)
+    return sum(config.epochs * config.steps for config in steps)
 
 
 def _on_workers(
@@ -244,4 +267,4 @@ def _rows(study: Study, run: _Run, cohort: Cohort) -> pd.DataFrame:
     }
     for place, (name, value) in enumerate(about.items()):
         rows.insert(place, name, value)
-    return rows.assign(**{key: result.spent[key] for key in ("seconds", "patches", "mined")})
+    return rows.assign(**result.spent)

@@ -1,6 +1,5 @@
 """The table of a study: written with how it was made, and checked when it is read."""
 
-import platform
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -11,17 +10,19 @@ from imbalance_tf.cohort.disk import digest, write_whole
 
 from .folder import read_table, refuse_outside, refusing
 
+_OF_RUNS = ["precision", "processor"]
 
-def write_study(results: pd.DataFrame, path: Path, *, command: str, precision: str) -> None:
-    """Keep the table of a study, below lines that say how it was made."""
+
+def write_study(results: pd.DataFrame, path: Path, *, command: str) -> None:
+    """Keep the table of `run_study`, below lines that say how it was made."""
     about = {
         "command": command,
         "imbalance_tf": version("imbalance_tf"),
-        "precision": precision,
-        "processor": _processor(),
+        **{name: " and ".join(dict.fromkeys(results[name])) for name in _OF_RUNS},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = results.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    rows = results.drop(columns=_OF_RUNS)
+    table = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     about["digest"] = digest(table.encode())
     # Each on one line, whatever the folder is called that stands in the command.
     lines = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items())
@@ -70,13 +71,3 @@ def _refuse_incomplete(table: pd.DataFrame) -> None:
         cases, regions = (rows[name].nunique() for name in ("case", "region"))
         if len(rows) != cases * regions or rows.duplicated(["case", "region"]).any():
             raise ValueError(f"{key} has {len(rows)} rows for {cases} cases of {regions} regions")
-
-
-def _processor() -> str:
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()

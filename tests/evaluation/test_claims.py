@@ -121,6 +121,14 @@ def test_means_beside_a_difference_are_of_the_same_cases():
     assert "(3 cases)" in measured
 
 
+def test_what_stands_behind_a_mean_is_its_standard_error():
+    tables = _tables(0.5, 0.7, 0.6)
+    tables["balanced"]["healthy"] = [0.90, 0.92, 0.94, 0.96]
+    claims = compare_with_paper(tables, _tables(1, 1, 1), **ALL).set_index("claim")
+    measured = claims.loc["balanced keeps the Dice of healthy tissue above 0.99", "measured"]
+    assert measured.startswith("0.930 ± 0.013 (4 cases)")  # 0.0258 / sqrt(4)
+
+
 def test_a_class_that_no_test_case_has_gives_no_verdict():
     claim = ratio_claim("over", pd.Series([np.nan, np.nan]))
     assert claim[1:] == ("absent from every test case", "cannot be said: no test case has a value")

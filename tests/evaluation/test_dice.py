@@ -83,6 +83,13 @@ def test_the_comparison_leaves_undefined_scores_out_of_the_mean():
     assert row["cases active"] == 1
 
 
+def test_the_volume_in_the_comparison_is_the_median():
+    """A mean would be that of the one case with a few true voxels."""
+    ratios = {"random": pd.DataFrame({"whole": [1.0, 2.0, 90.0]})}
+    dice = {"random": pd.DataFrame({"whole": [0.5, 0.6, 0.7]})}
+    assert comparison_table(dice, ratios).loc["random", "volume whole"] == 2
+
+
 def test_the_papers_numbers_say_what_its_text_says():
     best = PAPER_DICE.idxmax()
     assert best.to_dict() == {"whole": "random", "core": "balanced", "active": "balanced"}

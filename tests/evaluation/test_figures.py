@@ -649,6 +649,21 @@ def test_thick_slices_are_shown_as_tall_as_they_are(cohort):
     assert coronal.get_aspect() == 4
 
 
+def test_slices_are_shown_as_wide_as_they_are(cohort):
+    """As of scans in sagittal slices: rows of 1 mm, columns of 5 mm."""
+    affine = np.diag([-5.0, -1.0, 1.0, 1.0])
+    wide = replace(cohort, cases=[replace(case, affine=affine) for case in cohort])
+    labels = {case.id: case.labels for case in wide}
+    drawn = [
+        figures.modalities(wide, "large"),
+        figures.segmentations(wide, ["large", "small"], {"mine": labels}),
+        figures.patch_on_slice(wide, (1, 2, 30, 20), 32),
+    ]
+    for figure in drawn:
+        aspects = {axis.get_aspect() for axis in figure.axes if axis.images}
+        assert aspects == {0.2}
+
+
 def test_a_modality_that_is_not_there_is_refused(cohort):
     with pytest.raises(ValueError, match=r"modality='t2'; one of \['t1', 'flair'\]"):
         figures.case_page(cohort, modality="t2")

@@ -286,6 +286,20 @@ def test_volumes_are_geometric_means_on_a_logarithmic_axis():
             assert mark[:4] == pytest.approx((2 ** values.mean(), row, 2**low, 2**high))
 
 
+@pytest.mark.parametrize("lengths", [(1000, 2000), (1000, 1050), (10, 20_000), (500,)])
+@pytest.mark.parametrize("arms", [2, 24])
+def test_however_many_arms_are_drawn_a_mark_lies_at_its_own_length(arms, lengths):
+    names = [f"arm {number}" for number in range(arms)]
+    figure = dice_by_length(_results(names, batches=lengths), REGIONS)
+    for axis in figure.axes[: len(REGIONS)]:
+        assert len(axis.containers) == arms
+        for bars in axis.containers:
+            drawn = np.asarray(bars.lines[0].get_xdata(), float)
+            distance = np.abs(np.log(drawn[:, None] / np.array(lengths)))
+            assert distance.argmin(axis=1).tolist() == list(range(len(lengths)))
+            assert distance.min(axis=1).max() < 0.5
+
+
 def test_dice_is_drawn_against_the_length_of_training():
     lengths = (250, 1000, 4000)
     results = _results(ARMS[:3], batches=lengths)

@@ -13,11 +13,12 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from imbalance_tf import open_lab
+from imbalance_tf import finished_study, open_lab
 from imbalance_tf.lab.cli import main
 from imbalance_tf.lab.exercises import built
 from imbalance_tf.lab.notebooks import notebook_paths
 from imbalance_tf.training.arms import PAPER_ARMS
+from imbalance_tf.training.study_table import write_study
 
 SETTINGS = {"profile": "smoke", "data": "", "seed": 0, "files": {}, "scheme": "auto"}
 SETTINGS |= {"on_error": "raise", "cases": 0, "test_cases": 0}
@@ -99,6 +100,32 @@ def test_it_holds_what_a_class_needs_and_nothing_else(lab, tmp_path):
     assert {*sums, "SHA256SUMS"} == names
     for name, said in sums.items():
         assert hashlib.sha256((course / name).read_bytes()).hexdigest() == said
+
+
+def test_a_cohort_of_a_study_that_was_stopped_is_not_in_it(lab, tmp_path):
+    """`imbalance-tf study characteristics` makes cohorts of its own beside that of the lab."""
+    whole = lab / "phantom-4x10mm-seed0"
+    for name, cases in (("phantom-9x10mm-seed0", ["phantom_000"]), ("phantom-8x10mm-seed0", [])):
+        (lab / name).mkdir()
+        shutil.copy(whole / "cohort.json", lab / name)
+        for case in cases:
+            shutil.copytree(whole / case, lab / name / case)
+    said = _handout(tmp_path / "handout", lab)
+    assert said.exit_code == 0, said.output
+    held = {path.name for path in (tmp_path / "handout" / "results" / "smoke").iterdir()}
+    assert held == {"lab.json", "phantom-4x10mm-seed0", "runs"}
+
+
+def test_the_studies_of_the_lab_are_in_it_unless_they_are_of_a_folder(lab, tmp_path):
+    """Else a notebook shows a class another study than it showed the teacher."""
+    table = finished_study("paper", tmp_path).table.assign(precision="float32", processor="one")
+    write_study(table, lab / "studies" / "paper.csv", command="imbalance-tf study paper")
+    there = "imbalance-tf study shares --data /home/teacher/scans"
+    write_study(table, lab / "studies" / "shares.csv", command=there)
+    assert _handout(tmp_path / "handout", lab).exit_code == 0
+    held = tmp_path / "handout" / "results" / "smoke"
+    assert [path.name for path in (held / "studies").iterdir()] == ["paper.csv"]
+    assert finished_study("paper", held).here
 
 
 def test_a_zip_holds_the_same_and_is_the_same_twice(lab, tmp_path):

@@ -263,6 +263,28 @@ def test_a_notebook_that_was_killed_before_its_page_was_written_is_none_that_was
     assert "not executed" not in (out / "html" / "lesson.html").read_text()
 
 
+def test_a_finished_notebook_is_not_replaced_by_a_part_of_it(tmp_path, monkeypatch):
+    """As Ctrl-C leaves it in a second run."""
+    lesson, out = _lesson(tmp_path, "print(x)", "print(x + 1)"), tmp_path / "out"
+    executed = execute_notebook(lesson, out, {})
+    finished, page = executed.read_text(), (out / "html" / "lesson.html").read_text()
+
+    def stopped(_, running, **__):
+        notebook = nbformat.read(lesson, as_version=4)
+        nbformat.write(notebook, running)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(papermill, "execute_notebook", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        execute_notebook(lesson, out, {})
+    assert executed.read_text() == finished
+    assert (out / "html" / "lesson.html").read_text() == page
+    executed.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        execute_notebook(lesson, out, {})
+    assert executed.exists()  # as far as it came, if there is no other
+
+
 def test_a_notebook_in_which_a_person_has_worked_is_kept(tmp_path):
     lesson, out = _lesson(tmp_path, "print(x)"), tmp_path / "out"
     executed = execute_notebook(lesson, out, {})

@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from imbalance_tf.lab.pages import SETTINGS, TABLE, write_page, write_start_page
+from imbalance_tf.lab.pages import TABLE, write_page, write_start_page
+from imbalance_tf.lab.settings import SETTINGS
 
 
 def _picture(folder):

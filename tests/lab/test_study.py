@@ -1,5 +1,6 @@
 """imbalance-tf study: arms and ideas of one's own, in one file outside the package."""
 
+import json
 import os
 import sys
 import textwrap
@@ -186,8 +187,36 @@ def test_a_region_that_cases_lack_says_over_how_many_it_is(tmp_path):
     assert any(line.startswith("(n): over n cases") for line in said)
 
 
+def test_a_written_table_says_volumes_and_what_an_arm_took():
+    """By hand: two cases, one fold each; the geometric mean of 0.5 and 2 is 1."""
+    rows = [
+        {"arm": arm, "batches": 10, "fold": case, "seed": 0, "case": f"c{case}", "region": "whole"}
+        | {"dice": dice + 0.01 * case, "volume ratio": (0.5, 2.0)[case] * volume}
+        | {"seconds": 10.0 + 2 * case, "patches": 1200, "mined": 40 * case}
+        for arm, dice, volume in (("balanced", 0.5, 1), ("better", 0.8, 2), ("same", 0.5, 1))
+        for case in range(2)
+    ]
+    table, apart = written_table(pd.DataFrame(rows), ["whole"]).split("These differ")
+    lines = {line.split()[0]: line.split() for line in table.splitlines() if "[0." in line}
+    assert lines["balanced"][-4:] == ["1.00", "1,200", "20", "11"]
+    assert lines["better"][-4:] == ["2.00", "1,200", "20", "11"]
+    assert apart.strip().splitlines()[1:] == ["better, whole: +0.300 [+0.300, +0.300]"]
+
+
+@pytest.mark.bad_input
+def test_a_study_of_other_data_is_none_of_a_labs_own(tmp_path, monkeypatch):
+    """Its table would stand in the notebooks of the lab as that of the lab's own cases."""
+    (tmp_path / "lab.json").write_text(json.dumps({"profile": "smoke", "data": "", "seed": 0}))
+    monkeypatch.setattr("imbalance_tf.lab.study.open_lab", None)  # nothing is read, or trained
+    settings = {"profile": "smoke", "data": "/scans", "seed": 0}
+    with pytest.raises(FileExistsError, match=r"run with data=''; this one has data='/scans'"):
+        carry_out(STUDIES["paper"], settings, tmp_path, "", "command")
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.json"]
+
+
 def test_several_cohorts_and_lengths_are_drawn_together(tmp_path, monkeypatch):
     table = finished_study("characteristics", tmp_path).table
+    table = table.assign(precision="float32", processor="one")
     table = pd.concat([table, table.assign(batches=250)])
     lab = open_lab("smoke", out=tmp_path)
     monkeypatch.setattr(type(lab), "study", lambda *_: table)

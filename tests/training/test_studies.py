@@ -1,12 +1,14 @@
 """Studies: every arm on every case, resumed, and over many machines."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -267,7 +269,7 @@ def test_names_in_a_table_are_text_whatever_they_look_like(here, tmp_path):
     regions = {name: f"{number:03}" for number, name in enumerate(table["region"].unique())}
     table = table.assign(arm=table["arm"].map(names), region=table["region"].map(regions))
     table = table.assign(study="001", cohort="7")
-    write_study(table, path, command="x", precision="float32")
+    write_study(table, path, command="x")
     again, _ = read_study(path)
     for name in ("study", "cohort", "arm", "region"):
         assert again[name].tolist() == table[name].tolist(), name
@@ -284,11 +286,34 @@ def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
     table, _ = here
     table = table.assign(case=table["case"].replace({"phantom_001": "001", "phantom_002": "NA"}))
     path = tmp_path / "studies" / "small.csv"
-    write_study(table, path, command="imbalance-tf study small", precision="float32")
+    write_study(table, path, command="imbalance-tf study small")
     again, about = read_study(path)
     assert about["command"] == "imbalance-tf study small"
-    assert {"imbalance_tf", "precision", "processor"} < set(about)
-    pd.testing.assert_frame_equal(again, table, rtol=1e-5, check_dtype=False)
+    of_runs = table[["precision", "processor"]].drop_duplicates()
+    assert about["imbalance_tf"] == version("imbalance_tf")
+    assert of_runs.to_dict("records") == [{name: about[name] for name in of_runs}]
+    kept = table.drop(columns=list(of_runs))
+    pd.testing.assert_frame_equal(again, kept, rtol=1e-5, check_dtype=False)
+
+
+def test_a_table_says_which_machines_made_it_and_not_which_asked_for_it(tmp_path):
+    """Also of several workers, and of runs that were read."""
+    rows = [{"arm": "random", "precision": "float32", "processor": name} for name in "ABA"]
+    write_study(pd.DataFrame(rows), tmp_path / "x.csv", command="x")
+    heads = (tmp_path / "x.csv").read_text().splitlines()[:4]
+    assert heads[2:] == ["# precision: float32", "# processor: A and B"]
+
+
+def test_the_time_left_counts_the_batches_that_are_left(capsys, monkeypatch):
+    """A study begins with its shortest trainings; the others do not take as little."""
+    now = iter(range(0, 10_000, 60))
+    monkeypatch.setattr(study_run.time, "monotonic", lambda: next(now))
+    configs = [replace(LIKE, epochs=epochs) for epochs in (1, 1, 2, 8)]
+    runs = [study_run._Run(config, fold, 4, 0, None) for fold, config in enumerate(configs)]
+    study_run._report(((run, 60) for run in runs), runs)
+    left = [int(found) for found in re.findall(r"about (\d+) minute", capsys.readouterr().out)]
+    # 60 s for 1 of 12 epochs; then 2 for 2 of 12, 3 for 4 of 12.
+    assert left == [11, 10, 6]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +332,7 @@ def test_a_written_table_reads_back_with_how_it_was_made(here, tmp_path):
 @pytest.mark.slow
 def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
     path = tmp_path / "small.csv"
-    write_study(here[0], path, command="imbalance-tf study small", precision="float32")
+    write_study(here[0], path, command="imbalance-tf study small")
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=rf"small.csv is no whole table .*{words}.*make it again"):
         read_study(path)
@@ -327,7 +352,7 @@ def test_a_table_that_was_damaged_is_refused(here, tmp_path, change, words):
 )
 @pytest.mark.slow
 def test_a_table_that_is_not_complete_is_refused(here, tmp_path, change, words):
-    write_study(change(here[0]), tmp_path / "small.csv", command="x", precision="float32")
+    write_study(change(here[0]), tmp_path / "small.csv", command="x")
     with pytest.raises(ValueError, match=words):
         read_study(tmp_path / "small.csv")
 
@@ -338,7 +363,7 @@ def test_a_table_with_an_impossible_dice_is_refused(here, tmp_path, value):
     path = tmp_path / "small.csv"
     table = here[0].astype({"dice": object})
     table.loc[3, "dice"] = value
-    write_study(table, path, command="imbalance-tf study small", precision="float32")
+    write_study(table, path, command="imbalance-tf study small")
     with pytest.raises(ValueError, match=r"small.csv is no whole table of a study"):
         read_study(path)
 

@@ -1,6 +1,7 @@
 """Charts of studies: any number of arms, each with its interval over the cases."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -88,12 +89,15 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         for batches, rows in results.groupby("batches")
     }
     figure, axes = charts(len(regions), width=3.2 * len(regions) + 1, height=3.6)
+    lengths = np.array(list(tables))
+    # Side by side, or the intervals would overlap; all nearer to their own length than to another.
+    step = min(1.04, (lengths[1:] / lengths[:-1]).min(initial=2) ** (0.5 / len(arms)))
     for axis, region in zip(axes, regions, strict=True):
+        axis.set_title(fill(region, 26))
         for number, (arm, style) in enumerate(arm_styles(arms).items()):
             rows = pd.DataFrame([table.loc[(arm, region)] for table in tables.values()])
-            beside = 1.04 ** (number - (len(arms) - 1) / 2)  # or the intervals would overlap
             axis.errorbar(
-                np.array(list(tables)) * beside,
+                lengths * step ** (number - (len(arms) - 1) / 2),
                 rows["dice"],
                 yerr=[rows["dice"] - rows["low"], rows["high"] - rows["dice"]],
                 capsize=2,
@@ -103,7 +107,7 @@ def dice_by_length(results: pd.DataFrame, regions: Sequence[str]) -> Figure:
         axis.set_xscale("log")
         axis.set_xticks(list(tables), [f"{length:,}" for length in tables])
         axis.minorticks_off()
-        axis.set(title=region, xlabel="batches")
+        axis.set_xlabel("batches")
     axes[0].set_ylabel("Dice")
     arm_legend(figure, arms)
     ends = tables[min(tables)]["dice"], tables[max(tables)]["dice"]
@@ -135,7 +139,7 @@ def _rows(
     width, height = 2.6 * len(regions) + 2.2, 0.24 * len(arms) + 1.1
     figure, axes = charts(len(regions), width=width, height=height)
     for axis, region in zip(axes, regions, strict=True):
-        axis.set(title=region, ylim=(len(arms) - 0.5, -0.5))
+        axis.set(title=fill(region, 26), ylim=(len(arms) - 0.5, -0.5))
         axis.set_yticks(range(len(arms)), arms if axis is axes[0] else [])
         axis.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         axis.set_axisbelow(True)

@@ -1,6 +1,7 @@
 """Charts of numbers: shares, curves, pools, Dice, volumes."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -182,7 +183,7 @@ def dice_by_case(
                 )
     ends = -0.6, len(columns) - 0.4
     axis.set(xlim=ends, ylim=(0, 1.02), ylabel="Dice", xticks=range(len(columns)))
-    axis.set_xticklabels([name.replace(" + ", " +\n") for name in columns])
+    axis.set_xticklabels([fill(name, 20) for name in columns])
     title = "one mark per test case, joined by a line; bar: mean"
     if paper is not None:
         title += "; red cross: the paper, on its own cases"

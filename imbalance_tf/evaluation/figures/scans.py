@@ -39,6 +39,7 @@ def modalities(cohort: Cohort, case_id: str) -> Figure:
             axis.imshow(case.images[window][..., channel].astype(float), **GREYS)
         axes[0, channel].set_title(name)
         axes[1, channel].imshow(overlay)
+    _to_scale(axes, case)
     class_legend(figure, cohort.scheme)
     text = f"Slice {window[0]} of {case_id} in {', '.join(cohort.modalities)}; below, its classes: "
     return described(figure, f"{text}{_counted(case.labels[window], cohort.scheme)}.")
@@ -68,6 +69,7 @@ def patch_on_slice(cohort: Cohort, centre: Sequence[int], size: int) -> Figure:
         axis.set_title(fill(title, 36))
     axes[0, 2].imshow(_overlay(case.labels[number], cohort.scheme, alpha=0.8))
     axes[0, 0].add_patch(Rectangle((left, top), size, size, fill=False, color="red", linewidth=1.5))
+    _to_scale(axes, case)
     height, width = image.shape
     axes[0, 0].set(
         xlim=(min(left, -0.5), max(left + size, width - 0.5)),
@@ -153,6 +155,7 @@ def segmentations(
         shown = {"truth": case.labels, **{name: every[case.id] for name, every in maps.items()}}
         for axis, classes in zip(row[1:], shown.values(), strict=True):
             axis.imshow(_overlay(classes[window], cohort.scheme, alpha=1.0))
+        _to_scale(row, case)
         areas = [f"{name} {(classes[window[0]] > 0).sum()}" for name, classes in shown.items()]
         sizes.append(f"{case.id}: {', '.join(areas)}")
     for axis, title in zip(axes[0], titles, strict=True):
@@ -237,6 +240,12 @@ def _mosaic(patches: np.ndarray, colours: np.ndarray, rows: int, columns: int) -
 def shown_channel(cohort: Cohort) -> int:
     """The modality that figures show: FLAIR, where the whole tumour is bright, or the first."""
     return cohort.modalities.index("flair") if "flair" in cohort.modalities else 0
+
+
+def _to_scale(axes: np.ndarray, case: Case) -> None:
+    """Rows and columns of a slice may lie unequally far apart."""
+    for axis in axes.flat:
+        axis.set_aspect(case.spacing[1] / case.spacing[2])
 
 
 def _widest(case: Case) -> tuple[int, slice, slice]:
