@@ -2,6 +2,7 @@
 BraTS 2021."""
 
 import itertools
+import json
 import re
 import sys
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_the_table_is_that_of_the_studies_that_the_package_ships(tmp_path):
     assert "the paper's order of rows in all three regions" in readme
     means = dice[1]["dice"].unstack("region")
     assert (means[regions].rank() == PAPER_DICE.loc[means.index, regions].rank()).all(axis=None)
+
+
+def test_what_four_classes_do_is_what_was_measured():
+    """Stands where the table of the patients is described."""
+    found = json.loads((ROOT / "benchmarks" / "four_classes.json").read_text())
+    text = " ".join((ROOT / "data" / "studies" / "README.md").read_text().split())
+    for name in ("four classes, 4,000 batches", "five classes, 4,000 batches"):
+        for region in ("core", "active"):
+            said = "{difference:.3f} [{low:.3f}, {high:.3f}]".format(**found[name][region])
+            assert said in text
+    for region in ("core", "active"):
+        theirs = found["patients, 14,000 batches"][region]
+        assert "{difference:.3f} [{low:.3f}, {high:+.3f}]".format(**theirs) in text
+    four, five = (found[f"{n} classes, 4,000 batches"]["core"] for n in ("four", "five"))
+    assert four["difference"] > five["difference"] / 2
 
 
 def test_the_engine_is_described_by_what_was_measured():

@@ -12,7 +12,7 @@ from imbalance_tf.sampling.patches import cut_patches
 from imbalance_tf.sampling.samplers import RandomSampler
 from imbalance_tf.training.arms import ARMS, Arm, Mining, TwoStage, arm_named, changed
 from imbalance_tf.training.batches import Balanced, Mixed, Random, Sampling, Smote
-from imbalance_tf.training.decisions import Decision, Finish, NaturalHead, PriorCorrected
+from imbalance_tf.training.decisions import Argmax, Decision, Finish, NaturalHead, PriorCorrected
 from imbalance_tf.training.losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted, Loss
 from imbalance_tf.training.networks import Network, PatchCNN, UNet
 from imbalance_tf.training.run import Prepared
@@ -70,6 +70,68 @@ def _meet(counts, shares):
         < 3
     )
 
+
+# What the arms are made of: the parts in which they differ from the plain one.
+
+PLAIN = {
+    "sampling": Balanced(shares=None, minorities="equal", within="class"),
+    "mining": None,
+    "loss": CrossEntropy(weights=None),
+    "network": PatchCNN(),
+    "finish": None,
+    "decision": Argmax(),
+}
+RANDOM, THIRD = {"sampling": Random()}, {"sampling": Mixed(foreground=1 / 3)}
+HALF_HEALTHY = {"sampling": Balanced(shares=0.5, minorities="natural", within="class")}
+HARD, CORRECTED = {"mining": Mining(None, "all")}, {"decision": PriorCorrected(strength=1)}
+MAPS, DICE = {"network": UNet(filters=(8, 16, 32, 64))}, {"loss": DiceCrossEntropy()}
+STAGES = {"first": Arm("healthy or not", **PLAIN), "second": Arm("which kind", **PLAIN)}
+PARTS = {
+    "random": RANDOM,
+    "balanced": {},
+    "hard": HARD,
+    "hard 0": {"mining": Mining(0, "all")},
+    "hard 0.5": {"mining": Mining(0.5, "all")},
+    "hard 0.9": {"mining": Mining(0.9, "all")},
+    "hard 0.99": {"mining": Mining(0.99, "all")},
+    "half healthy": HALF_HEALTHY,
+    "half healthy, mined": {**HALF_HEALTHY, "mining": Mining(None, "minorities")},
+    "majority 50%": {"sampling": Balanced(0.5, "equal", "class")},
+    "majority 80%": {"sampling": Balanced(0.8, "equal", "class")},
+    "majority 90%": {"sampling": Balanced(0.9, "equal", "class")},
+    "by case": {"sampling": Balanced(None, "equal", "case")},
+    "two classifiers": {**STAGES, "budget": 0.5},
+    "two classifiers, twice the budget": {**STAGES, "budget": 1},
+    "hard negatives": {"mining": Mining(None, "majority")},
+    "a third": THIRD,
+    "weighted loss": {**RANDOM, "loss": CrossEntropy(weights="inverse")},
+    "focal loss": {**RANDOM, "loss": Focal(gamma=2)},
+    "logit-adjusted loss": {**RANDOM, "loss": LogitAdjusted(tau=1)},
+    "SMOTE": {"sampling": Smote(neighbours=5, pool=300)},
+    "balanced, priors corrected": CORRECTED,
+    "hard, priors corrected": {**HARD, **CORRECTED},
+    "balanced, natural head": {"finish": NaturalHead(share=0.1)},
+    "U-Net, random": {**RANDOM, **MAPS},
+    "U-Net, balanced": MAPS,
+    "U-Net, a third": {**THIRD, **MAPS},
+    "U-Net, random, Dice loss": {**RANDOM, **MAPS, **DICE},
+    "U-Net, balanced, Dice loss": {**MAPS, **DICE},
+    "U-Net, a third, Dice loss": {**THIRD, **MAPS, **DICE},
+}
+
+
+def test_the_parts_of_every_arm_are_written_down():
+    assert set(PARTS) == set(ARMS)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_an_arm_is_made_of_what_it_is_for(name):
+    """An arm that has lost its loss or its decision would be another arm under its name."""
+    plain = PLAIN if isinstance(ARMS[name], Arm) else {}
+    assert vars(ARMS[name]) == {"name": name, **plain, **PARTS[name]}
+
+
+# What their batches hold.
 
 EQUAL, HALF = np.full(5, 0.2), np.array([0.5, 0, 0, 0, 0])
 

@@ -27,8 +27,13 @@ from imbalance_tf._tensorflow import keras
 from imbalance_tf.lab.profiles import fastest_precision
 from imbalance_tf.sampling.buffers import Buffers
 from imbalance_tf.sampling.index import ClassIndex
+from imbalance_tf.training.arms import Arm, TwoStage
+from imbalance_tf.training.batches import Random
+from imbalance_tf.training.decisions import PriorCorrected
 from imbalance_tf.training.experiment import _made_once, run_folder
 from imbalance_tf.training.folder import complete, read_training
+
+from ..conftest import relabelled
 
 CONFIG = ExperimentConfig(
     "hard", epochs=3, steps=4, batch_size=30, patch_size=32, candidates_per_class=40
@@ -142,6 +147,13 @@ def test_another_config_or_cohort_has_another_folder(split, tmp_path):
     folders.add(run_folder(CONFIG, train.subset(train.case_ids[:1]), test, tmp_path))
     folders.add(run_folder(CONFIG, train, train, tmp_path))
     assert len(folders) == 7
+
+
+def test_each_of_two_classifiers_and_its_decision_has_other_scores(split, tmp_path):
+    arms = [TwoStage("two")]
+    for part in ({"sampling": Random()}, {"decision": PriorCorrected()}):
+        arms += [TwoStage("two", **{stage: Arm("x", **part)}) for stage in ("first", "second")]
+    assert len({run_folder(replace(CONFIG, arm=arm), *split, tmp_path) for arm in arms}) == 5
 
 
 def _run_in_a_process(phantom, folder):
@@ -543,6 +555,34 @@ def test_what_was_segmented_before_a_kill_is_kept(copy, split, straight, monkeyp
     (case,) = split[1].case_ids
     name = f"segmentations/{case}.nii.gz"
     assert (again.folder / name).read_bytes() == (straight.folder / name).read_bytes()
+
+
+def test_what_a_killed_process_has_segmented_counts_for_its_run_and_case_only(
+    split, tmp_path, monkeypatch
+):
+    from imbalance_tf.training import scoring
+
+    train, test = split
+    segmented = []
+
+    def all_healthy(trainings, models, case, train):
+        segmented.append(case)
+        return np.zeros(case.labels.shape, np.uint8)
+
+    monkeypatch.setattr(scoring, "predicted_classes", all_healthy)
+    other_case = relabelled(test, lambda case: np.zeros_like(case.labels))
+    for number, (place, cases) in enumerate(
+        [
+            ("training/argmax-1", test),
+            ("training/argmax-2", test),
+            ("other/argmax-2", test),
+            ("other/argmax-2", other_case),
+        ],
+        start=1,
+    ):
+        for _ in range(2):
+            scoring.score([], [], train, cases, tmp_path, Path(place))
+        assert len(segmented) == number
 
 
 def test_a_segmentation_that_was_damaged_before_a_kill_is_made_again(copy, split, straight):

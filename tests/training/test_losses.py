@@ -1,15 +1,16 @@
 """Losses of the arms, held against NumPy."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import log_softmax, softmax
 
 from imbalance_tf import ExperimentConfig, patch_cnn
 from imbalance_tf._tensorflow import keras, tf
-from imbalance_tf.training.arms import ARMS, Arm
+from imbalance_tf.training.arms import Arm
 from imbalance_tf.training.batches import Balanced, Random
 from imbalance_tf.training.losses import CrossEntropy, DiceCrossEntropy, Focal, LogitAdjusted
-from imbalance_tf.training.run import Prepared
+from imbalance_tf.training.run import Prepared, train
 
 from ..conftest import relabelled
 
@@ -105,21 +106,22 @@ def test_inverse_weights_make_all_classes_weigh_the_same():
     assert Focal().class_weight(NATURAL) is None
 
 
-def test_keras_weighs_the_patches_of_the_arm(cohort):
-    """What `fit` reports for the first epoch is the weighted mean, computed by hand."""
+def test_a_training_weighs_the_patches_as_its_arm_says(cohort, tmp_path):
+    """What it reports for the first epoch is the weighted mean, computed by hand."""
     config = ExperimentConfig(
         "weighted loss", epochs=1, steps=4, batch_size=30, patch_size=24, learning_rate=1e-12
     )
-    prepared, twin = (Prepared(config.trainings()[0], cohort) for _ in range(2))
-    model = prepared.new_model()
-    weights = ARMS["weighted loss"].loss.class_weight(prepared.shares)
-    history = model.fit(prepared.batches(), class_weight=weights, shuffle=False, verbose=0).history
+    (training,) = config.trainings()
+    train(training, cohort, tmp_path, None)
+    (reported,) = pd.read_csv(tmp_path / "history.csv")["loss"]
+    twin = Prepared(training, cohort)
+    model = twin.new_model()
     voxels = np.concatenate([case.labels[case.brain | (case.labels > 0)] for case in cohort])
     natural = np.bincount(voxels) / len(voxels)
     patches, labels = (np.concatenate(part) for part in zip(*twin.batches(), strict=True))
     losses = _entropy(labels, np.asarray(model(patches.astype(np.float32))))
     weighted = (losses / (5 * natural[labels])).mean()
-    assert history["loss"][0] == pytest.approx(weighted, rel=1e-3)
+    assert reported == pytest.approx(weighted, rel=1e-3)
     assert abs(weighted - losses.mean()) > 0.05 * weighted, "the weights must make a difference"
 
 

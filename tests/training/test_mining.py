@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from scipy.stats import chisquare
 
 from imbalance_tf import (
     BalancedSampler,
     HardExampleMining,
     HardExampleSampler,
+    mine,
     patch_cnn,
     patch_dataset,
 )
@@ -137,6 +139,33 @@ def test_a_resumed_training_mines_before_its_first_epoch(cohort, model):
     mining.on_epoch_begin(4)
     assert all(np.array_equal(a, b) for a, b in zip(straight.pool, resumed.pool, strict=True))
     assert any(len(pool) for pool in resumed.pool)
+
+
+def _candidates(cohort, model, *, seed=0, epoch=1, size=50):
+    """All of them: where the threshold is 1, even the surest is hard."""
+    sampler = HardExampleSampler(cohort, seed=seed)
+    mine(model, sampler, epoch=epoch, threshold=1.0, candidates_per_class=size)
+    assert [len(pool) for pool in sampler.pool] == np.minimum(sampler.index.counts, size).tolist()
+    return sampler.pool
+
+
+def test_the_candidates_are_of_the_seed_and_the_epoch(cohort, model):
+    first = _candidates(cohort, model)
+    again = _candidates(cohort, model)
+    assert all(map(np.array_equal, first, again))
+    for other in ({"epoch": 2}, {"seed": 1}):
+        assert not any(map(np.array_equal, first, _candidates(cohort, model, **other)))
+
+
+def test_the_candidates_are_a_random_subset_of_each_class(cohort, model):
+    """No voxel twice, and from everywhere: as many from each tenth of the voxels of the class."""
+    index = HardExampleSampler(cohort, seed=0).index
+    for number, pool in enumerate(_candidates(cohort, model, size=200)):
+        voxels = index.centres(index.first[number] + np.arange(index.counts[number]))
+        places = {tuple(centre): place for place, centre in enumerate(voxels.tolist())}
+        tenths = [10 * places[tuple(centre)] // len(voxels) for centre in pool.tolist()]
+        assert len(np.unique(pool, axis=0)) == len(pool)
+        assert chisquare(np.bincount(tenths, minlength=10)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize(

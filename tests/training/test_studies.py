@@ -9,12 +9,14 @@ import time
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from imbalance_tf import ExperimentConfig, load_cohort, run_experiment
+from imbalance_tf import ExperimentConfig, finished_study, load_cohort, run_experiment
+from imbalance_tf._tensorflow import keras
 from imbalance_tf.training import config as config_module, study_run
 from imbalance_tf.training.arms import ARMS, Arm
 from imbalance_tf.training.batches import Balanced
@@ -275,6 +277,68 @@ def test_names_in_a_table_are_text_whatever_they_look_like(here, tmp_path):
         assert again[name].tolist() == table[name].tolist(), name
 
 
+PAPER = {"random", "balanced", "hard"}
+TWO = {"two classifiers", "two classifiers, twice the budget"}
+THRESHOLDS = {"hard 0", "hard 0.5", "hard 0.9", "hard 0.99"}
+SHARES = {"majority 50%", "majority 80%", "majority 90%"}
+SHARES |= {"half healthy", "half healthy, mined", "by case"}
+LOSSES = {"weighted loss", "focal loss", "logit-adjusted loss"}
+CORRECTED = {"balanced, priors corrected", "hard, priors corrected", "balanced, natural head"}
+UNETS = {"U-Net, random", "U-Net, balanced", "U-Net, a third"}
+UNETS |= {"U-Net, random, Dice loss", "U-Net, balanced, Dice loss", "U-Net, a third, Dice loss"}
+ARMS_OF = {
+    "paper": PAPER,
+    "thresholds": {"balanced", "hard", *THRESHOLDS},
+    "shares": {"random", "balanced", *SHARES},
+    "two-classifiers": {*PAPER, *TWO},
+    "remedies": {*PAPER, *THRESHOLDS, *SHARES, *TWO, *LOSSES, *CORRECTED}
+    | {"hard negatives", "a third", "SMOTE"},
+    "networks": {"random", "balanced", "a third", *UNETS},
+    "length": PAPER,
+    "characteristics": {"random", "balanced"},
+}
+LENGTHS_OF = {"length": (250, 1000, 4000, 16000)}
+COHORTS_OF = {
+    "characteristics": {
+        "as it is": {},
+        "rarer": {"volume": 0.3},
+        "commoner": {"volume": 1.5},
+        "clearer": {"contrast": 1.6},
+        "more ambiguous": {"contrast": 0.6},
+        "fewer cases": {"cases": 10},
+        "more cases": {"cases": 40},
+    }
+}
+
+
+def test_the_arms_of_every_study_are_written_down():
+    assert set(ARMS_OF) == set(STUDIES)
+
+
+@pytest.mark.parametrize("name", ARMS_OF)
+def test_a_study_compares_what_its_question_is_about(name):
+    study = STUDIES[name]
+    assert {arm.name for arm in study.arms} == ARMS_OF[name]
+    assert all(arm == ARMS[arm.name] for arm in study.arms)
+    assert (study.folds, study.seeds) == (5, 1)
+    assert study.lengths == LENGTHS_OF.get(name)
+    assert study.cohorts == COHORTS_OF.get(name)
+
+
+@pytest.mark.parametrize("name", ARMS_OF)
+def test_the_finished_study_that_ships_is_of_all_that_it_compares(name, tmp_path):
+    """Five folds of every arm; of the longest training it may have none."""
+    finished = finished_study(name, tmp_path)
+    assert not finished.here
+    table = finished.table.assign(cohort=finished.table.get("cohort", ""))
+    cohorts, lengths = set(COHORTS_OF.get(name, [""])), {1000}
+    if name == "length":
+        lengths = {250, 1000, 4000} | ({16000} & set(table["batches"]))
+    folds = table.groupby(["cohort", "batches", "arm"])["fold"].unique().map(sorted)
+    assert set(folds.index) == set(product(cohorts, lengths, ARMS_OF[name]))
+    assert all(found == [0, 1, 2, 3, 4] for found in folds)
+
+
 def test_the_studies_are_named_as_they_are_found():
     assert all(name == study.name for name, study in STUDIES.items())
     assert all(study.question.endswith("?") for study in STUDIES.values())
@@ -411,6 +475,42 @@ def test_only_the_private_folders_of_a_study_are_removed(cohort, tmp_path):
         path.mkdir(parents=True)
     remove_private(LIKE, train, test, tmp_path)
     assert [path for path in (*left, *kept) if path.exists()] == kept
+
+
+def test_the_session_of_keras_is_cleared_after_every_run(cohort, tmp_path, monkeypatch):
+    """Else the graphs of all models of a study stay in memory."""
+    happened = []
+    monkeypatch.setattr(study_run, "run_experiment", lambda *_, **__: happened.append("run"))
+    monkeypatch.setattr(study_run, "_rows", lambda *_: pd.DataFrame())
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: happened.append("cleared"))
+    run_study(replace(STUDY, arms=["random", "balanced"]), cohort, tmp_path, like=LIKE)
+    assert happened == ["run", "cleared"] * 4
+
+
+def test_on_workers_runs_that_share_a_training_are_of_one_task(cohort, tmp_path, monkeypatch):
+    """Else two workers would make it at once; and every run writes into a folder of its own."""
+    from distributed import Client, get_worker
+
+    asked = []
+
+    def run(config, train, test, folder, *, private=False):
+        asked.append((get_worker().get_current_task(), test.case_ids, config.arm.name, private))
+
+    monkeypatch.setattr(study_run, "run_experiment", run)
+    monkeypatch.setattr(study_run, "_rows", lambda *_: pd.DataFrame())
+    study = replace(STUDY, arms=[*STUDY.arms, "balanced, natural head"])
+    here = {"processes": False, "n_workers": 1, "dashboard_address": None}
+    with Client(**here, local_directory=tmp_path / "dask") as client:
+        run_study(study, cohort, tmp_path / "out", client, like=LIKE)
+    assert all(private for *_, private in asked)
+    tasks = {}
+    for task, test, arm, _ in asked:
+        tasks.setdefault(task, []).append((test, arm))
+    sharing = [{"random"}, {"two classifiers"}]
+    sharing += [{"balanced", "balanced, priors corrected", "balanced, natural head"}]
+    tests = [test.case_ids for _, test in cohort.folds(2, seed=0)]
+    together = [sorted(product([test], arms)) for test, arms in product(tests, sharing)]
+    assert sorted(map(sorted, tasks.values())) == sorted(together)
 
 
 @pytest.mark.slow

@@ -294,6 +294,27 @@ def test_killed_just_before_it_gets_its_name_nothing_is_trained_again(
     assert not list(tmp_path.rglob("spent.json"))
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_the_seconds_before_a_kill_are_counted(cohort, tmp_path, monkeypatch, epochs):
+    """Also if its last epoch was behind it."""
+    from imbalance_tf.training import run as training
+
+    asked = (*replace(CONFIG, epochs=epochs).trainings(), cohort, tmp_path, None)
+    save = training._save_whole
+
+    def save_once(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_save_whole", save_once)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(*asked)
+    monkeypatch.undo()
+    spent = tmp_path / "spent.json"
+    spent.write_text(json.dumps({**json.loads(spent.read_text()), "seconds": 1000.0}))
+    assert 1000 <= training.train(*asked)["seconds"] < 2000
+
+
 @pytest.mark.slow
 def test_a_run_keeps_the_precision_that_it_was_begun_in(split, tmp_path):
     config = replace(CONFIG, epochs=2, precision="mixed_bfloat16")
