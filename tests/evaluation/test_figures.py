@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_hex, to_rgb, to_rgba, to_rgba_array
+from matplotlib.container import ErrorbarContainer
 
-from imbalance_tf import AIR, SCHEMES, LabelScheme
+from imbalance_tf import AIR, SCHEMES, LabelScheme, finished_study
 from imbalance_tf.evaluation import figures
 from imbalance_tf.evaluation.dice import PAPER_DICE
 from imbalance_tf.evaluation.figures import scans, style
@@ -102,7 +103,13 @@ def shows_labels(image, labels, alpha):
 
 
 def every_chart(tables, epochs, shares, drawn):
+    lengths = finished_study("length", "nowhere").table
+    of_one = lengths[lengths["batches"] == 1000]
     return [
+        figures.dice_by_arm(of_one, COLUMNS),
+        figures.difference_to(of_one, COLUMNS),
+        figures.volumes_by_arm(of_one, COLUMNS),
+        figures.dice_by_length(lengths, COLUMNS),
         figures.class_shares(shares, shares.mean()),
         figures.draws(drawn),
         *(figures.training_curve(epochs, name, baseline=0.5) for name in STRATEGIES),
@@ -128,7 +135,12 @@ def test_every_line_mark_and_bar_stands_out_from_white(tables, epochs, shares, d
         handles = [handle for legend in legends if legend for handle in legend.legend_handles]
         lines = [line for axis in figure.axes for line in axis.lines]
         for line in [*lines, *handles]:
-            assert max(map(contrast, [line.get_color(), *edges(line)])) >= 3, line
+            colour = (
+                line[0].get_color() if isinstance(line, ErrorbarContainer) else line.get_color()
+            )
+            assert max(map(contrast, [colour, *edges(line)])) >= 3, line
+        for bars in (each for axis in figure.axes for each in axis.collections):
+            assert min(map(contrast, bars.get_color())) >= 3 or edges(bars), bars
         for axis in figure.axes:
             for bar in axis.patches:
                 assert contrast(bar.get_edgecolor()) >= 3
