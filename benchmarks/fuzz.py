@@ -104,7 +104,8 @@ class Inputs:
             study = Study("small", "?", ["balanced"], folds=3)
             table = run_study(study, self.cohort, self.out, like=CONFIG)
         self.study = self.out / "studies" / "small.csv"
-        write_study(table, self.study, command="x", precision="float32")
+        table = table.assign(precision="float32", processor="one")
+        write_study(table, self.study, command="x")
         self.settings = {"profile": "smoke", "data": str(self.scans), "seed": 0, "files": {}}
         self.settings |= {"scheme": "auto", "on_error": "raise", "cases": 0, "test_cases": 0}
         (self.out / "lab.json").write_text(json.dumps(self.settings, indent=2))
