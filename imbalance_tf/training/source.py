@@ -51,7 +51,8 @@ def _meaning(value: Any, file: str, seen: set[int]) -> Any:
     if isinstance(value, _PLAIN):
         return repr(value)
     if isinstance(value, np.ndarray | np.generic):
-        return [str(value.dtype), value.tolist() if value.dtype != object else repr(value)]
+        content = repr(value).encode() if value.dtype.hasobject else value.tobytes()
+        return [str(value.dtype), value.shape, digest(content)]
     if isinstance(value, ModuleType):
         return value.__name__
 
@@ -82,8 +83,10 @@ def _meaning(value: Any, file: str, seen: set[int]) -> Any:
     kind = type(value)
     if not first or inspect.isbuiltin(value) or not hasattr(value, "__dict__"):
         return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-    if kind.__module__ == file or hasattr(kind, "__dataclass_fields__"):
+    if kind.__module__ == file:
         return [of(kind), of(vars(value))]
+    if hasattr(kind, "__dataclass_fields__"):  # as a part; not by its fields, which may be a cohort
+        return repr(value)
     with contextlib.suppress(Exception):  # whatever the code of somebody else does not like
         config = value.get_config()
         return [of(kind), of({key: config[key] for key in config if key != "name"})]  # a number

@@ -363,6 +363,8 @@ USED = {
         "@times(2.0)\ndef w(x):\n    return x",
         "w(1)",
     ),
+    "a part": ("from imbalance_tf.training.losses import Focal\nW = [Focal(2.0)]", "W[0].gamma"),
+    "a number of NumPy": ("W = np.float32(2.0)", "W"),
     "an object": ("class A:\n    def __init__(self, x):\n        self.x = x\nW = A(2.0)", "W.x"),
     "a record": ("@dataclass\nclass A:\n    x: float\nW = A(2.0)", "W.x"),
     "a loss of Keras": (
