@@ -233,6 +233,12 @@ def expect_finished(arm: Arm | TwoStage) -> None:
         if isinstance(part, Arm):
             expect_finished(part)
             continue
+        if missing := absent_methods(type(part)):
+            kind = next(base for base in type(part).__mro__ if missing[0] in vars(base))
+            raise ValueError(
+                f"arm '{arm.name}': {type(part).__name__} gives no {', '.join(missing)}; "
+                f"{kind.__name__} says what is expected"
+            )
         if isinstance(part, Part):
             described = json.loads(json.dumps(part.described()))
             way_out = (
@@ -244,12 +250,6 @@ def expect_finished(arm: Arm | TwoStage) -> None:
                 again = json.loads(json.dumps(rebuilt(described).described()))
                 if again != described:
                     raise ValueError(f"it has {again}")
-        if missing := absent_methods(type(part)):
-            kind = next(base for base in type(part).__mro__ if missing[0] in vars(base))
-            raise ValueError(
-                f"arm '{arm.name}': {type(part).__name__} gives no {', '.join(missing)}; "
-                f"{kind.__name__} says what is expected"
-            )
 
 
 def changed(arm: "str | Arm | TwoStage", **changes: Any) -> Arm | TwoStage:

@@ -105,8 +105,9 @@ def _used(function: Any) -> dict[str, Any]:
 
 
 def _members(kind: type) -> dict[str, Any]:
-    """By name, the attributes of a class, and what its methods use."""
+    """By name, the bases and attributes of a class, and what its methods use."""
     members = {name: vars(kind)[name] for name in sorted(vars(kind).keys() - _WRITTEN)}
+    members["(bases)"] = kind.__bases__
     for name, member in members.items():
         functions = _functions_in(member)
         # The code of its methods stands in that of the class.

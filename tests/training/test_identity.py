@@ -178,7 +178,7 @@ def test_a_new_field_with_a_default_leaves_the_run_as_it_is(folder):
 
 SOURCE = """
 from dataclasses import dataclass
-from imbalance_tf.training.losses import Loss
+from imbalance_tf.training.losses import Focal, Loss
 
 @dataclass(frozen=True)
 class Mine(Loss):
@@ -235,6 +235,7 @@ def test_an_own_part_of_a_notebook_is_told_by_its_code_too():
         ("labels - logits", "labels + logits"),
         ("scale: float = 1.0", "scale: float = 2.0"),
         ("build(self, natural)", "build(self, natural=None)"),
+        ("class Mine(Loss)", "class Mine(Focal)"),
     ]:
         assert typed(SOURCE.replace(*change)) != described, change
 
