@@ -103,7 +103,7 @@ def bayes(p, natural, batch):
 
 
 def mean_of_resamples(values, generator=np.random.default_rng(7)):  # noqa: B008
-    means = [generator.choice(values, len(values)).mean() for _ in range(1000)]
+    means = generator.choice(values, (1000, len(values))).mean(axis=1)
     return np.percentile(means, [2.5, 97.5])
 
 
@@ -120,8 +120,9 @@ def interval_of(statistic, *percentiles, replace=True):
     generator = np.random.default_rng(7)
 
     def answer(values):
-        some = [generator.choice(values, len(values), replace=replace) for _ in range(1000)]
-        return np.percentile([statistic(each) for each in some], percentiles)
+        some = np.tile(values, (1000, 1))
+        some = generator.choice(values, some.shape) if replace else generator.permuted(some, axis=1)
+        return np.percentile(statistic(some, axis=1), percentiles)
 
     return answer
 
