@@ -70,14 +70,15 @@ def _meaning(value: Any, file: str, seen: set[int]) -> Any:
     if inspect.ismethod(value):
         return [of(value.__func__), of(value.__self__)]
     first = id(value) not in seen
-    seen.add(id(value))  # it may use itself
     if inspect.isfunction(value) or inspect.isclass(value):
         name = f"{value.__module__}.{value.__qualname__}"
         if value.__module__ != file or not first:
-            return name
+            return name  # not seen by that: a base in another file is still to be described
+        seen.add(id(value))  # it may use itself
         used = _members(value) if isinstance(value, type) else _used(value)
         code = _code(value)  # type: ignore[arg-type]
         return [name, code, {key: of(each) for key, each in used.items()}]
+    seen.add(id(value))
     if inside := _functions_in(value):
         return [of(each) for each in inside]
     kind = type(value)
@@ -89,7 +90,8 @@ def _meaning(value: Any, file: str, seen: set[int]) -> Any:
         return repr(value)
     with contextlib.suppress(Exception):  # whatever the code of somebody else does not like
         config = value.get_config()
-        return [of(kind), of({key: config[key] for key in config if key != "name"})]  # a number
+        # Not its name, which counts how many there are.
+        return [of(kind), of({key: config[key] for key in config if key != "name"})]
     return of(kind)
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import linecache
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -245,6 +246,22 @@ def test_the_code_of_an_own_base_class_counts(define):
     _, described = define(derived, "Derived")
     _, other = define(derived.replace("** 2", "** 4"), "Derived")
     assert other != described
+
+
+def test_the_code_of_an_own_base_class_in_another_file_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    described = []
+    for source in (SOURCE, SOURCE.replace("** 2", "** 4")):
+        (tmp_path / "own_base.py").write_text(source)
+        text = "from own_base import Mine\n\nclass Derived(Mine):\n    pass\n"
+        (tmp_path / "own_derived.py").write_text(text)
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        described.append(importlib.import_module("own_derived").Derived().described())
+        for name in ("own_base", "own_derived"):
+            monkeypatch.delitem(sys.modules, name)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    assert described[0] != described[1]
 
 
 USES = """
