@@ -211,6 +211,20 @@ def define(tmp_path):
     return define
 
 
+@pytest.fixture(params=["of a file", "typed"])
+def described(request, define):
+    """What an own part says of itself, whose class is of a file, or typed into a notebook."""
+
+    def describe(source, name="Mine"):
+        if request.param == "of a file":
+            return define(source, name)[1]
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace[name]().described()
+
+    return describe
+
+
 def test_an_own_part_is_told_from_another_of_its_name_by_its_code(define):
     _, described = define(SOURCE)
     assert described["is"] == "Mine"
@@ -296,22 +310,16 @@ class Mine(Loss):
 """
 
 
-@pytest.mark.parametrize("typed", [False, True])
-def test_what_the_code_of_an_own_part_uses_counts(define, typed):
+def test_what_the_code_of_an_own_part_uses_counts(described):
     """A helper or a constant of the same file that was changed is no longer the same run."""
 
-    def described(change=("", ""), name="Mine"):
-        source = USES.replace(*change)
-        if not typed:
-            return define(source, name)[1]
-        namespace = {"__name__": "__main__"}
-        exec(source, namespace)
-        return namespace[name]().described()
+    def described_after(*change, name="Mine"):
+        return described(USES.replace(*change), name)
 
     for change in [("= 2", "= 3"), ("[1, 2]", "[1, 3]"), ("* 3", "* 4"), ("> 1", "> 2")]:
-        assert described(change) != described(), change
-    assert described(("UNUSED = 7", "UNUSED = 8")) == described()
-    assert described(("around(1)", "around(2)"), "Around") != described(name="Around")
+        assert described_after(*change) != described(USES), change
+    assert described_after("UNUSED = 7", "UNUSED = 8") == described(USES)
+    assert described_after("around(1)", "around(2)", name="Around") != described(USES, "Around")
 
 
 HIDDEN = """
@@ -336,17 +344,9 @@ class Mine(Loss):
 """
 
 
-@pytest.mark.parametrize("typed", [False, True])
 @pytest.mark.parametrize("number", ["2.0", "3.0", "4.0", "5.0", "6.0"])
-def test_no_constant_of_an_own_part_is_overlooked(define, typed, number):
+def test_no_constant_of_an_own_part_is_overlooked(described, number):
     """A default of a field or an argument, in a property that is kept, in a part, in a list."""
-
-    def described(source):
-        if not typed:
-            return define(source)[1]
-        namespace = {"__name__": "__main__"}
-        exec(source, namespace)
-        return namespace["Mine"]().described()
 
     assert described(HIDDEN.replace(number, "9.0")) != described(HIDDEN) == described(HIDDEN)
 
@@ -432,33 +432,17 @@ class Mine(Loss):
 """
 
 
-@pytest.mark.parametrize("typed", [False, True])
 @pytest.mark.parametrize("what", USED)
-def test_whatever_an_own_part_uses_counts(define, typed, what):
+def test_whatever_an_own_part_uses_counts(described, what):
     """Keys, caches, wrappers, objects: a change in any of them is another model."""
     defined, used = USED[what]
     source = USES_IT.format(defined=defined, used=used)
 
-    def described(source):
-        if not typed:
-            return define(source)[1]
-        namespace = {"__name__": "__main__"}
-        exec(source, namespace)
-        return namespace["Mine"]().described()
-
     assert described(source.replace("2.0", "9.0")) != described(source) == described(source)
 
 
-@pytest.mark.parametrize("typed", [False, True])
 @pytest.mark.parametrize("number", ["2.0", "3.0", "4.0", "5.0", "6.0"])
-def test_whatever_an_own_part_has_counts(define, typed, number):
-    def described(source):
-        if not typed:
-            return define(source)[1]
-        namespace = {"__name__": "__main__"}
-        exec(source, namespace)
-        return namespace["Mine"]().described()
-
+def test_whatever_an_own_part_has_counts(described, number):
     assert described(MEMBERS.replace(number, "9.0")) != described(MEMBERS) == described(MEMBERS)
 
 
@@ -492,8 +476,7 @@ def test_a_file_that_is_edited_meanwhile_changes_no_identity_of_what_runs(tmp_pa
     monkeypatch.delitem(sys.modules, "own_arms")
 
 
-@pytest.mark.parametrize("typed", [False, True])
-def test_the_code_of_an_own_part_that_is_used_counts(define, typed):
+def test_the_code_of_an_own_part_that_is_used_counts(described):
     source = (
         SOURCE.replace("class Mine", "class Other")
         + """
@@ -505,13 +488,6 @@ class Mine(Loss):
         return BASE.build(shares)
 """
     )
-
-    def described(source):
-        if not typed:
-            return define(source)[1]
-        namespace = {"__name__": "__main__"}
-        exec(source, namespace)
-        return namespace["Mine"]().described()
 
     assert described(source.replace("** 2", "** 4")) != described(source) == described(source)
 
